@@ -1,0 +1,110 @@
+/* The decoded instruction: what the decoder makes and the interpreter runs. No Zydis type appears here. */
+#ifndef HVSIM_DECODER_INSN_H
+#define HVSIM_DECODER_INSN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cpu;
+struct insn;
+
+/* A semantic function. It performs the instruction and ends by tail-calling the function of the next record
+ * (see sim/ops/op.h), or returns to the run loop. */
+typedef void insn_fn(struct cpu *cpu, const struct insn *i);
+
+/* Instruction identities: one per mnemonic, named as Zydis names them, from decoder/insns.def. */
+enum insn_id {
+    INSN_INVALID, /* undecodable bytes: #UD */
+#define INSN(id, ...) INSN_##id,
+#include "decoder/insns.def"
+#undef INSN
+    INSN_COUNT
+};
+
+/* Operand forms. R = register, M = memory, I = immediate; the first letter is the destination.
+ * Implicit operands (AL/rAX of string and accumulator forms excepted, see insn.reg) are not part of the form. */
+enum insn_form {
+    FORM_0,   /* no explicit operand, string instructions too */
+    FORM_R,   /* reg */
+    FORM_M,   /* mem */
+    FORM_I,   /* imm */
+    FORM_J,   /* relative branch: imm = target as offset from the RIP of the page start, see insn.imm */
+    FORM_RR,  /* reg <- rm */
+    FORM_RM,  /* reg <- mem */
+    FORM_MR,  /* mem <- reg */
+    FORM_RI,  /* reg <- imm */
+    FORM_MI,  /* mem <- imm */
+    FORM_RRI, /* reg <- rm, imm */
+    FORM_RMI, /* reg <- mem, imm */
+    FORM_MRI, /* mem <- reg, imm (SHLD, SHRD) ; the count in CL is FORM_MR with the id's own rule */
+    FORM_RRR, /* reg <- vreg, rm      (VEX integer: second source is rm) */
+    FORM_RRM, /* reg <- vreg, mem */
+    FORM_FAR, /* direct far pointer: imm = offset, disp = selector */
+    FORM_COUNT
+};
+
+/* Offsets of registers inside cpu->gpr are kept in bytes, so that 8-bit operands (AH = offset 1 of RAX) need no test. */
+#define REG_OFF(n)  ((uint8_t)((n) * 8))
+#define REG_ZERO    REG_OFF(16) /* a register that always reads 0: absent base or index */
+#define SCALE_MOFFS 7           /* insn.scale of the moffs forms of MOV: the whole address is in imm64, never INSN_FLAT */
+#define REG_RIPBASE REG_OFF(17) /* RIP of the start of the current linear page: base of RIP-relative operands */
+
+enum insn_flags {
+    INSN_LOCK = 1 << 0,    /* LOCK prefix present and legal */
+    INSN_REP = 1 << 1,     /* F3 */
+    INSN_REPNE = 1 << 2,   /* F2 */
+    INSN_FLAT = 1 << 3,    /* memory operand: 64-bit address size in 64-bit mode and no segment base: EA is linear */
+    INSN_MEM = 1 << 4,     /* has a ModRM/moffs memory operand */
+    INSN_LAST = 1 << 5,    /* last of its block (a link record follows, see struct insn_link) */
+    INSN_FUSED = 1 << 6,   /* fn also performs the next record */
+    INSN_REG_HI = 1 << 7,  /* no REX and reg is AH/CH/DH/BH (information for disassembly and tests only) */
+};
+
+struct insn {
+    insn_fn *fn;
+    union {
+        struct {
+            int32_t disp; /* displacement (RIP-relative: already relative to REG_RIPBASE, i.e. page offset+length+disp) */
+            int32_t imm;  /* immediate, sign-extended as the instruction says; FORM_J: page offset of the insn + length + rel */
+        };
+        int64_t imm64; /* MOV r64, imm64 and the address of moffs forms (scale = SCALE_MOFFS) */
+    };
+    uint8_t reg;   /* byte offset in gpr of the first register operand (or the segment, CR or DR NUMBER for those forms) */
+    uint8_t rm;    /* byte offset of the second register operand (the r/m register) */
+    uint8_t base;  /* byte offsets of the address registers, REG_ZERO when absent */
+    uint8_t index;
+    uint8_t scale; /* log2 */
+    uint8_t vreg;  /* byte offset of the third register operand (VEX.vvvv) */
+    uint8_t seg : 4, asize : 4; /* segment of the memory operand (enum seg_id); log2 of address bytes 1, 2, 3 */
+    uint8_t len;    /* bytes, 1-15 */
+    uint16_t id;    /* enum insn_id */
+    uint16_t off;   /* offset of the first byte in its page, 0-4095 */
+    uint8_t left;   /* instructions from this one to the end of its block, inclusive */
+    uint8_t form;   /* enum insn_form */
+    uint8_t size;   /* log2 of the operand size in bytes, 0-3 (4 = 16 bytes: CMPXCHG16B) */
+    uint8_t flags;  /* enum insn_flags */
+};
+_Static_assert(sizeof(struct insn) == 32, "two records per cache line");
+
+/* The record after the last one of a block. Its fn ends the chain (used by fall-through blocks);
+ * to[] are direct links to successors in the same linear page, NULL until first taken. */
+struct insn_link {
+    insn_fn *fn;
+    const struct insn *to[2]; /* 0 = fall through, 1 = branch taken */
+    uint64_t spare;
+};
+_Static_assert(sizeof(struct insn_link) == sizeof(struct insn), "a link takes the place of a record");
+
+/* Execution mode: what, besides the bytes, decides the decoding and the choice of functions. Part of a block's key. */
+enum exec_mode {
+    MODE_CODE16 = 0,
+    MODE_CODE32 = 1,
+    MODE_CODE64 = 2,
+    MODE_CODE_MASK = 3,
+    MODE_STACK32 = 1 << 2, /* SS.B (0 in 64-bit mode, where the stack is 64-bit) */
+    MODE_PROT = 1 << 3,    /* CR0.PE = 1 */
+    MODE_VM86 = 1 << 4,    /* RFLAGS.VM = 1 */
+    MODE_LMA = 1 << 5,     /* IA-32e mode: with CODE16/32 it is compatibility mode */
+};
+
+#endif

@@ -1,0 +1,1 @@
+LIB_SRC += $(wildcard sim/*.c sim/core/*.c sim/ops/*.c sim/machine/*.c sim/dev/*.c)

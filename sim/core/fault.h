@@ -1,0 +1,41 @@
+/* Faults, exits and event delivery. */
+#ifndef HVSIM_CORE_FAULT_H
+#define HVSIM_CORE_FAULT_H
+
+#include "sim/core/cpu.h"
+
+/* ---- the two non-local exits; both land in the run loop (sim/core/run.c) ---- */
+
+/* Raise an exception on behalf of cpu->cur (or at cpu->rip when cur is NULL). Never returns; nothing may have been written. */
+_Noreturn void cpu_raise_event(struct cpu *cpu, const struct event *ev);
+_Noreturn void cpu_raise(struct cpu *cpu, enum vector vec);                     /* no error code, or error code 0 for those that push one */
+_Noreturn void cpu_raise_err(struct cpu *cpu, enum vector vec, uint32_t error);
+_Noreturn void cpu_raise_pf(struct cpu *cpu, uint64_t la, uint32_t error);
+/* The architectural state has been replaced (VM exit, VM entry, task switch out of a fault): go to the run loop and continue at cpu->rip. */
+_Noreturn void cpu_resume(struct cpu *cpu);
+
+static inline _Noreturn void cpu_gp0(struct cpu *cpu) { cpu_raise_err(cpu, VEC_GP, 0); }
+static inline _Noreturn void cpu_ud(struct cpu *cpu) { cpu_raise(cpu, VEC_UD); }
+
+/* Does this vector push an error code? */
+bool vector_has_error(unsigned vec);
+
+/* ---- delivery: sim/core/deliver.c ---- */
+
+/* Deliver an event through the IVT or IDT (gates, privilege and task switches, IST). May raise; cpu->delivering is valid meanwhile. cpu->rip is the
+ * RIP to be pushed (the caller has advanced it for software interrupts and traps). */
+void deliver_event(struct cpu *cpu, const struct event *ev);
+/* What the run loop does with a raised exception: combines it with cpu->delivering (double fault, triple fault), asks the extension, delivers. */
+void deliver_exception(struct cpu *cpu, const struct event *ev);
+/* Software interrupt from an instruction body: INT n, INT3, INTO, INT1 (type EVT_SOFT_INT...). */
+void deliver_software(struct cpu *cpu, unsigned vec, enum event_type type, unsigned insn_len);
+/* Triple fault: asks the extension, else shutdown with a report. */
+void cpu_triple_fault(struct cpu *cpu);
+
+/* ---- interrupts: sim/core/attn.c ---- */
+
+/* At an instruction boundary with intr.attn != 0 or a shadow: take what is due in the order of SDM 3 "Prioritization of Concurrent
+ * Events". Returns false when the CPU is not running (HLT, shutdown, wait-for-SIPI). */
+bool cpu_service_attention(struct cpu *cpu);
+
+#endif

@@ -1,0 +1,77 @@
+/* libhvsim: create a machine, load an image, run it, look at it. The only header that a front end includes.
+ * Every function that can fail returns false or NULL and fills a message meant for a person: what was expected, what was found,
+ * where, what to do. Strings returned are owned by the object. Not thread-safe per machine; separate machines are independent. */
+#ifndef HVSIM_H
+#define HVSIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hvsim hvsim; /* one machine */
+
+enum hvsim_sink { HVSIM_NONE, HVSIM_STDIO, HVSIM_FILE };
+
+struct hvsim_config {
+    const char *cpu;        /* "max-intel", "max-amd,-x2apic"; NULL: max-intel */
+    uint64_t memory;        /* bytes, multiple of 1 MiB, 1 MiB to 64 GiB */
+    unsigned cpus;          /* 1 to 64 */
+    enum hvsim_sink serial, debug_console;
+    const char *serial_path, *debug_console_path;
+    uint64_t max_instructions; /* 0: no limit */
+    unsigned timeout_seconds;  /* host seconds, 0: none */
+    const char *trace;         /* "exec,exits:FILE" or NULL */
+    bool att_syntax;
+};
+
+enum hvsim_image_mode { HVSIM_MODE_REAL, HVSIM_MODE_PROTECTED, HVSIM_MODE_LONG };
+
+struct hvsim_image {
+    const char *path;
+    const char *append;           /* command line, may be NULL */
+    const char *const *modules;   /* "FILE[,args]", `module_count` of them */
+    unsigned module_count;
+    bool flat;                    /* force flat binary */
+    uint64_t load_address, entry; /* flat binaries */
+    bool has_load_address, has_entry;
+    enum hvsim_image_mode mode;
+};
+
+enum hvsim_stop {
+    HVSIM_STOP_EXIT,          /* the guest wrote to the exit port */
+    HVSIM_STOP_TRIPLE_FAULT,
+    HVSIM_STOP_INSTRUCTIONS,  /* max_instructions */
+    HVSIM_STOP_TIMEOUT,
+    HVSIM_STOP_IDLE,          /* halted for ever: no event can come */
+    HVSIM_STOP_RESET,         /* the guest asked for a reset */
+    HVSIM_STOP_USER           /* hvsim_interrupt() */
+};
+
+void hvsim_config_default(struct hvsim_config *c);
+hvsim *hvsim_create(const struct hvsim_config *c, char *err, size_t err_size);
+void hvsim_destroy(hvsim *h);
+bool hvsim_load(hvsim *h, const struct hvsim_image *image, char *err, size_t err_size);
+enum hvsim_stop hvsim_run(hvsim *h);
+void hvsim_interrupt(hvsim *h);              /* async-signal-safe: makes hvsim_run return */
+int hvsim_exit_value(const hvsim *h);        /* value written to the exit port */
+const char *hvsim_report(const hvsim *h);    /* text for a triple fault and the like; "" when there is none */
+uint64_t hvsim_instructions(const hvsim *h); /* executed by all CPUs */
+uint64_t hvsim_state_hash(const hvsim *h);   /* of registers and memory: equal for equal runs */
+void hvsim_stats(hvsim *h, FILE *out);
+void hvsim_list_cpus(FILE *out);
+/* registers and memory of a CPU, for tools and tests; names: "rax".."r15", "rip", "rflags", "cr0".., "cs".. */
+bool hvsim_get_reg(hvsim *h, unsigned cpu, const char *name, uint64_t *val);
+bool hvsim_set_reg(hvsim *h, unsigned cpu, const char *name, uint64_t val);
+bool hvsim_read_phys(hvsim *h, uint64_t pa, void *buf, size_t size);
+bool hvsim_write_phys(hvsim *h, uint64_t pa, const void *buf, size_t size);
+const char *hvsim_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

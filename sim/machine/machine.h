@@ -1,0 +1,145 @@
+/* The machine: RAM, memory map, ports, clock, CPUs, devices. */
+#ifndef HVSIM_MACHINE_MACHINE_H
+#define HVSIM_MACHINE_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "sim/core/cpu.h"
+
+#define MAX_CPUS       64
+#define CYCLES_PER_SEC 1000000000ull /* one virtual clock: 1 cycle = 1 ns at --timing fast */
+
+/* ---- device interface: a device is one file of sim/dev/ with create, reset, read, write (save/load come with snapshots) ---- */
+
+struct device;
+struct device_ops {
+    const char *name;
+    void (*reset)(struct device *d);
+    void (*destroy)(struct device *d);
+    /* offset is relative to the registered range; size is 1, 2, 4 (8 for MMIO) */
+    uint64_t (*read)(struct device *d, unsigned range, uint64_t offset, unsigned size);
+    void (*write)(struct device *d, unsigned range, uint64_t offset, unsigned size, uint64_t val);
+};
+struct device { /* first member of every device's own struct */
+    const struct device_ops *ops;
+    struct machine *machine;
+};
+struct machine;
+/* The machine owns the device from here on. */
+void machine_add_device(struct machine *m, struct device *d);
+/* Claim ports [port, port+count) or physical addresses; `range` is handed back to read/write. Later claims win. */
+void machine_map_ports(struct machine *m, struct device *d, unsigned range, uint16_t port, unsigned count);
+void machine_map_mmio(struct machine *m, struct device *d, unsigned range, uint64_t base, uint64_t size);
+void machine_unmap_mmio(struct machine *m, struct device *d, unsigned range);
+
+uint32_t port_read(struct machine *m, uint16_t port, unsigned size);
+void port_write(struct machine *m, uint16_t port, unsigned size, uint32_t val);
+
+/* ---- clock and events ---- */
+
+typedef void event_fn(void *arg);
+struct timer { /* owned by the device; one pending expiry at most */
+    event_fn *fn;
+    void *arg;
+    uint64_t due; /* machine cycle */
+    struct timer *next;
+    bool armed;
+};
+uint64_t machine_now(const struct machine *m); /* the virtual clock, in cycles, exact inside an instruction */
+void timer_init(struct timer *t, event_fn *fn, void *arg);
+void timer_arm(struct machine *m, struct timer *t, uint64_t due);
+void timer_cancel(struct machine *m, struct timer *t);
+
+/* ---- memory ---- */
+
+/* Host pointer to a physical page's byte for RAM or ROM (ROM: reads only), NULL for MMIO and holes. */
+uint8_t *ram_ptr(struct machine *m, uint64_t pa, bool write);
+uint64_t mmio_read(struct machine *m, uint64_t pa, unsigned size);
+void mmio_write(struct machine *m, uint64_t pa, unsigned size, uint64_t val);
+bool machine_is_mmio(const struct machine *m, uint64_t pa);
+/* Write to guest-physical memory from a loader or device (invalidates decoded code). false: not all of it is RAM. */
+bool machine_write(struct machine *m, uint64_t pa, const void *buf, size_t size);
+bool machine_read(struct machine *m, uint64_t pa, void *buf, size_t size);
+void machine_set_a20(struct machine *m, bool on);
+
+/* ---- interrupt lines ---- */
+
+void machine_set_irq(struct machine *m, unsigned irq, bool level);  /* ISA IRQ 0-15 (to 8259 and I/O APIC), 16-23 I/O APIC only */
+void machine_set_intr(struct machine *m, bool level);               /* 8259 INTR output, to the BSP's LINT0 */
+uint8_t pic_acknowledge(struct machine *m);                         /* INTA cycle */
+/* APIC message: delivery to the local APICs (I/O APIC, IPIs, MSI) */
+struct apic_message {
+    uint8_t vector, delivery_mode, dest_mode, trigger, level, shorthand;
+    uint32_t dest;
+    unsigned source; /* CPU id of the sender for shorthands */
+};
+bool apic_deliver(struct machine *m, const struct apic_message *msg);
+void ioapic_eoi(struct machine *m, uint8_t vector);
+
+/* ---- local APIC, as the processor uses it (sim/dev/lapic.c) ---- */
+
+struct lapic *lapic_create(struct cpu *cpu);
+void lapic_destroy(struct lapic *l);
+void lapic_reset(struct lapic *l, bool init);
+/* highest pending vector above PPR, or -1; takes the 8259's through LINT0 ExtINT into account (then *pic = true) */
+int lapic_pending(struct cpu *cpu, bool *pic);
+/* acknowledge: moves IRR to ISR (or runs INTA on the 8259) and returns the vector */
+uint8_t lapic_acknowledge(struct cpu *cpu);
+uint8_t lapic_get_tpr(struct cpu *cpu);             /* bits 7:0 */
+void lapic_set_tpr(struct cpu *cpu, uint8_t tpr);
+/* xAPIC page, x2APIC MSRs, IA32_APIC_BASE and TSC deadline. false: #GP */
+uint64_t lapic_mmio_read(struct cpu *cpu, uint64_t offset, unsigned size);
+void lapic_mmio_write(struct cpu *cpu, uint64_t offset, unsigned size, uint64_t val);
+bool lapic_msr_read(struct cpu *cpu, uint32_t msr, uint64_t *val);
+bool lapic_msr_write(struct cpu *cpu, uint32_t msr, uint64_t val);
+bool lapic_set_base(struct cpu *cpu, uint64_t val);
+uint64_t lapic_get_deadline(struct cpu *cpu);
+void lapic_set_deadline(struct cpu *cpu, uint64_t tsc);
+bool lapic_enabled(const struct cpu *cpu);
+
+/* ---- the machine ---- */
+
+struct trace;      /* sim/core/trace.h */
+struct op_table;
+struct block_cache;
+struct phys_page;  /* per RAM page: decoded-code bitmap; sim/core/block.c */
+
+enum stop_reason { STOP_NONE, STOP_EXIT_PORT, STOP_TRIPLE_FAULT, STOP_MAX_INSNS, STOP_TIMEOUT, STOP_IDLE_FOREVER, STOP_RESET, STOP_USER };
+
+struct machine {
+    uint8_t *ram;          /* ram_size bytes; physical [0, low_size) then [4 GiB, ...) */
+    uint64_t ram_size, low_size;
+    uint64_t a20_mask;     /* ~0 or ~(1 << 20) */
+    unsigned phys_bits;
+
+    struct cpu *cpu[MAX_CPUS];
+    unsigned cpu_count;
+    struct cpu *running;   /* the CPU whose turn it is */
+    uint64_t now;          /* cycles, at the start of the running CPU's slice */
+    struct timer *timers;  /* sorted by due, then by order of arming */
+
+    const struct op_table *ops;
+    struct block_cache *blocks;
+    struct trace *trace;
+
+    struct mem_map *map;   /* sim/machine/memmap.c */
+    struct port_bus *ports;
+    struct device *devices[64];
+    unsigned device_count;
+    struct device *pic, *ioapic, *kbc; /* the ones others call */
+
+    enum stop_reason stop;
+    int exit_status;       /* value written to the exit port */
+    char *stop_report;     /* text, owned */
+    uint64_t max_insns;
+};
+
+/* Ask every CPU to leave the run loop; the first reason wins. */
+void machine_stop(struct machine *m, enum stop_reason why);
+/* Reset request from the keyboard controller, port 92H or a triple fault. */
+void machine_request_reset(struct machine *m);
+
+#endif
