@@ -12,7 +12,8 @@ GUEST_LDFLAGS := -nostdlib -static --build-id=none -z noexecstack -z max-page-si
     -T $(GUEST_LIB_DIR)/image.ld
 
 GUEST_LIB_COMMON := $(addprefix $(GUEST_LIB_DIR)/,init.c console.c memory.c irq.c)
-GUEST_LIB_64 := $(GUEST_LIB_COMMON) $(addprefix $(GUEST_LIB_DIR)/,boot64.S isr64.S paging.c)
+GUEST_LIB_64 := $(GUEST_LIB_COMMON) $(addprefix $(GUEST_LIB_DIR)/,boot64.S isr64.S paging.c \
+    vmx.c vmx_enter.S ept.c svm.c svm_enter.S)
 GUEST_LIB_32 := $(GUEST_LIB_COMMON) $(addprefix $(GUEST_LIB_DIR)/,boot32.S isr32.S)
 
 guest_objects = $(patsubst %,$(BUILD)/guest/obj$(2)/%.o,$(basename $(1)))
@@ -43,5 +44,5 @@ $(BUILD)/guest/$(1).elf: $(call guest_objects,$(2) $(GUEST_LIB_$(3)),$(3)) $(GUE
 -include $(patsubst %.o,%.d,$(call guest_objects,$(2),$(3)))
 endef
 
-$(eval $(call guest_image,selftest64,$(GUEST_LIB_DIR)/selftest.c,64))
+$(eval $(call guest_image,selftest64,$(GUEST_LIB_DIR)/selftest.c $(GUEST_LIB_DIR)/selftest_virt.c,64))
 $(eval $(call guest_image,selftest32,$(GUEST_LIB_DIR)/selftest.c,32))

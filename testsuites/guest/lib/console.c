@@ -205,6 +205,8 @@ void bail_out(const char *fmt, ...) {
 }
 
 void guest_exit(u32 value) {
+    /* a shift register that still sends would lose the last characters */
+    for (u32 i = 0; i < 1000000 && !(inb(PORT_COM1 + 5) & 0x40); i++) cpu_pause();
     outl(PORT_EXIT, value);
     for (const char *s = "Shutdown"; *s; s++) outb(0x8900, (u8)*s);
     for (;;) __asm__ volatile("cli; hlt");

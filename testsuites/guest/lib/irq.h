@@ -11,7 +11,8 @@ void pic_unmask(u8 irq);
 void pic_mask(u8 irq);
 void pic_eoi(u8 irq);
 
-/* 8254 channel 0 (IRQ 0), count in units of 1/1193182 s: periodic (mode 2) or once (mode 0). */
+/* 8254 channel 0 (IRQ 0), count in units of 1/1193182 s: periodic (mode 2) or once (mode 0). Program it before
+ * pic_unmask(0): an output that was high and falls is a spurious interrupt. */
 void pit_periodic(u16 count);
 void pit_oneshot(u16 count);
 
