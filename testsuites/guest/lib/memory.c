@@ -130,12 +130,14 @@ u64 option_number(const char *name, u64 otherwise) {
 
 uptr memory_free_start(void) { return free_start; }
 
-void *pages_alloc(size_t count, size_t align) {
+void *pages_reserve(size_t count, size_t align) {
     uptr start = (free_start + align * PAGE_SIZE - 1) & ~(align * PAGE_SIZE - 1);
     uptr end = start + count * PAGE_SIZE;
     if (end < start || end > boot_info.memory_end) bail_out("out of memory: %lu pages wanted", (uptr)count);
     free_start = end;
-    return memset((void *)start, 0, count * PAGE_SIZE);
+    return (void *)start;
 }
+
+void *pages_alloc(size_t count, size_t align) { return memset(pages_reserve(count, align), 0, count * PAGE_SIZE); }
 
 void *page_alloc(void) { return pages_alloc(1, 1); }

@@ -13,7 +13,7 @@ struct boot_info {
     u64 memory_end; /* of the memory that starts at 1 MiB, capped at 3 GiB */
     u32 module_count;
     struct boot_module modules[8];
-    char cmdline[256];
+    char cmdline[1024];
 };
 
 extern struct boot_info boot_info;
@@ -34,6 +34,7 @@ int strcmp(const char *a, const char *b);
  * memory is at its end. */
 void *page_alloc(void);
 void *pages_alloc(size_t count, size_t align);
+void *pages_reserve(size_t count, size_t align); /* not zeroed */
 
 /* The first physical address that page_alloc() has not handed out. */
 uptr memory_free_start(void);
