@@ -7,7 +7,7 @@
 
 enum { VECTORS = 48, STUB_SIZE = 16 };
 
-/* SDM 3, "64-Bit Mode IDT Gate Descriptors" */
+/* SDM 3, "64-Bit Mode IDT" */
 struct gate {
     uint16_t offset_low, selector;
     uint8_t ist, type;
@@ -16,7 +16,7 @@ struct gate {
 };
 _Static_assert(sizeof(struct gate) == 16, "a gate in 64-bit mode has 16 bytes");
 
-/* SDM 3, "64-bit Task State Segment (TSS)". Only its existence matters here: we never change privilege level. */
+/* SDM 3, "Task Management in 64-bit Mode". Only its existence matters here: we never change privilege level. */
 struct tss {
     uint32_t reserved, stacks[23], reserved2, io_map;
 };

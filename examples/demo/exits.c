@@ -16,7 +16,8 @@ static const char *const answers[EXIT_KINDS] = {
 };
 
 enum { MAX_NAMES = 16 };
-static uint64_t counts[MAX_NAMES];
+static uint64_t counts[MAX_NAMES]; /* by row of the vendor's list */
+static uint64_t kind_counts[EXIT_KINDS + 1];
 
 static const struct exit_name *find(const struct vendor *vendor, const struct vm_exit *exit) {
     for (const struct exit_name *e = vendor->exits; e->name; e++)
@@ -24,15 +25,17 @@ static const struct exit_name *find(const struct vendor *vendor, const struct vm
     return NULL;
 }
 
-static uint64_t kind_counts[EXIT_KINDS + 1];
-
 void exits_count(const struct vendor *vendor, const struct vm_exit *exit) {
     const struct exit_name *e = find(vendor, exit);
     if (e) counts[e - vendor->exits]++;
     kind_counts[exit->kind]++;
 }
 
-uint64_t exits_counted(enum exit_kind kind) { return kind_counts[kind]; }
+unsigned exits_kinds_seen(void) {
+    unsigned seen = 0;
+    for (unsigned kind = 0; kind < EXIT_KINDS; kind++) seen += kind_counts[kind] != 0;
+    return seen;
+}
 
 void exits_print(const struct vendor *vendor) {
     uint64_t total = 0;
@@ -41,7 +44,9 @@ void exits_print(const struct vendor *vendor) {
         const uint64_t count = counts[e - vendor->exits];
         if (!count) continue;
         total += count;
-        print("  %-20s %4lxh %6lu   %s\n", e->name, e->code, count, answers[e->kind]);
+        print("  %-20s ", e->name);
+        print(vendor->hex_codes ? "%4lxh" : "%5lu", e->code);
+        print(" %6lu   %s\n", count, answers[e->kind]);
     }
     print("  %-20s %5s %6lu\n", "total", "", total);
 }

@@ -67,9 +67,11 @@ struct exit_name {
 
 struct vendor {
     const char *name; /* of the extension */
+    const char *how;  /* ... it is turned on, for the reader of the console */
     uint32_t hypercall;
     const struct nested_format *nested;
     const struct exit_name *exits; /* ends with a null name */
+    bool hex_codes;                /* how its manual writes exit codes */
 
     /* Turns the extension on. */
     void (*enable)(void);
@@ -87,13 +89,13 @@ struct vendor {
 
 extern const struct vendor vmx, svm;
 
-/* Each prints what is missing, if something is. */
+/* Whether CPUID says that the processor has it. */
 bool vmx_supported(void);
 bool svm_supported(void);
 
-/* Counts of exits (exits.c). Both return or print names of the vendor's manual. */
+/* The table of exits (exits.c). */
 void exits_count(const struct vendor *vendor, const struct vm_exit *exit);
-uint64_t exits_counted(enum exit_kind kind);
+unsigned exits_kinds_seen(void);
 void exits_print(const struct vendor *vendor);
 
 /* Called from boot.S. */

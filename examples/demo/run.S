@@ -108,7 +108,7 @@ vmx_exit_point:
  * VMRUN does come back: #VMEXIT continues behind it, with RAX still pointing to the VMCB. It leaves FS, GS, TR, LDTR
  * and a few MSRs to VMLOAD and VMSAVE. With GIF clear nothing interrupts the switch; RFLAGS.IF has to be set at VMRUN,
  * for it decides whether interrupts can make the guest exit. APM 2, "VMRUN Instruction", "Global Interrupt Flag,
- * STGI and CLGI Instructions", "Virtualizing RFLAGS.IF".
+ * STGI and CLGI Instructions", "Physical (INTR) Interrupt Masking in EFLAGS".
  */
         .globl  svm_enter
 svm_enter:

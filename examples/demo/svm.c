@@ -97,7 +97,7 @@ static void describe(struct vm_exit *exit) {
         if (e->code == exit->code) exit->kind = e->kind;
 
     switch (exit->kind) {
-    case EXIT_IO: /* APM 2, "IOIO Intercept": bits 4, 5, 6 are set for a size of 1, 2, 4 */
+    case EXIT_IO: /* APM 2, "IN and OUT Behavior": bits 4, 5, 6 are set for a size of 1, 2, 4 */
         exit->size = (uint8_t)(info1 >> 4 & 7);
         exit->write = !(info1 & 1 << 0);
         exit->string = info1 & 1 << 2;
@@ -108,7 +108,7 @@ static void describe(struct vm_exit *exit) {
         break;
     case EXIT_NESTED_FAULT:
         exit->guest_addr = vmcb->exit_info2;
-        break; /* APM 2, "Nested versus Guest Page Faults" */
+        break; /* APM 2, "Nested versus Guest Page Faults, Fault Ordering" */
     default:
         break;
     }
@@ -122,7 +122,7 @@ static void svm_run(struct vcpu *vcpu, struct vm_exit *exit) {
     describe(exit);
     if (exit->code == VMEXIT_INVALID)
         give_up("VMRUN refused the VMCB: see APM 2, \"Canonicalization and Consistency Checks\".");
-    /* APM 2, "EXITINTINFO Pseudo-Code": what was being delivered has to be injected again. */
+    /* APM 2, "Intercepts During IDT Interrupt Delivery": what was being delivered has to be injected again. */
     vcpu->event = vmcb->exit_int_info & 1u << 31 ? vmcb->exit_int_info : 0;
 }
 
@@ -159,9 +159,11 @@ static const struct nested_format npt = {.name = "NPT", .table_bits = 7, .page_b
 
 const struct vendor svm = {
     .name = "SVM",
+    .how = "EFER.SVME is set, VM_HSAVE_PA has a page for our own state",
     .hypercall = HYPERCALL_IS_VMMCALL,
     .nested = &npt,
     .exits = svm_exits,
+    .hex_codes = true,
     .enable = svm_enable,
     .create = svm_create,
     .run = svm_run,

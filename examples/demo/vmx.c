@@ -273,9 +273,11 @@ static const struct nested_format ept = {.name = "EPT", .table_bits = 7, .page_b
 
 const struct vendor vmx = {
     .name = "VMX",
+    .how = "CR4.VMXE is set, VMXON has a page for the processor's use",
     .hypercall = HYPERCALL_IS_VMCALL,
     .nested = &ept,
     .exits = vmx_exits,
+    .hex_codes = false,
     .enable = vmx_enable,
     .create = vmx_create,
     .run = vmx_run,
