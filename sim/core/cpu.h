@@ -147,6 +147,7 @@ struct cpu {
     uint8_t cpl;
     uint8_t mode;    /* enum exec_mode bits */
     bool step;       /* executing one instruction at a time, exactly */
+    bool restart;    /* the next instruction met something that must be seen at its boundary: run it stepped */
     struct seg seg[SEG_COUNT];
     struct tlb tlb;
 

@@ -70,6 +70,11 @@ MEM_ACCESSORS(64, 8)
 /* Read for a read-modify-write on the slow path: faults as a write would, then reads. The write that follows cannot fault. */
 uint64_t mem_rmw_read_slow(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size);
 
+/* Physical address for an instruction fetch at a linear address. Raises #PF with cpu->cur = NULL. */
+uint64_t mem_fetch_translate(struct cpu *cpu, uint64_t la);
+/* PAE: load the PDPTEs that cr3 points to; false: reserved bits set. Leaves the guest on a second-stage fault. */
+bool mem_load_pdptes(struct cpu *cpu, uint64_t cr3);
+
 /* ---- effective addresses ---- */
 
 /* offset inside the segment, masked to the address size */

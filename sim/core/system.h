@@ -45,6 +45,7 @@ void cpuid(struct cpu *cpu, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *
 /* false: #GP(0). Both ask the extension first, then the table of sim/core/msr.c. No intercepts (the instruction's body does that). */
 bool msr_read(struct cpu *cpu, uint32_t msr, uint64_t *val);
 bool msr_write(struct cpu *cpu, uint32_t msr, uint64_t val);
+void msr_reset(struct cpu *cpu, bool init); /* reset values of the MSR table; INIT keeps most */
 uint64_t cpu_tsc(struct cpu *cpu); /* as RDTSC in the current mode sees it, guest offset included */
 /* writable bits of CR0 (fixed), CR4, EFER for this model */
 uint64_t cr4_supported(const struct cpu *cpu);

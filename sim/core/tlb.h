@@ -64,6 +64,8 @@ static inline unsigned tlb_index(uint64_t la) { return (la >> 12) & (TLB_ENTRIES
 
 /* Select the space for the present control state and the context for the present privilege (called by cpu_update_mode). */
 void tlb_select(struct cpu *cpu);
+/* Context number under which code is fetched now (never 0). */
+uint64_t tlb_exec_ctx(struct cpu *cpu);
 /* Forget everything. */
 void tlb_flush_all(struct cpu *cpu);
 /* Renumber every space of (guest, tag); with pcid >= 0 only that PCID. */

@@ -151,6 +151,7 @@ struct virt {
     void *state;                /* struct vmx or struct svm */
     bool operation;             /* VMX operation (root or non-root) / EFER.SVME */
     bool guest;                 /* VMX non-root operation / SVM guest mode */
+    bool step;                  /* attention() must be called after every instruction (monitor trap flag) */
     uint16_t tag;               /* VPID or ASID of the running guest, 0 in root */
     struct virt_second_stage second_stage;
     uint64_t special_page;      /* physical page that special_access wants to see, ~0 none */

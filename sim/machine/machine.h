@@ -124,6 +124,7 @@ struct machine {
     const struct op_table *ops;
     struct block_cache *blocks;
     struct trace *trace;
+    bool trace_exec;       /* every instruction is traced: all run stepped */
 
     struct mem_map *map;   /* sim/machine/memmap.c */
     struct port_bus *ports;

@@ -62,8 +62,8 @@ static inline unsigned jump_index(uint64_t la) { return (unsigned)((la >> 12 ^ l
         return branch_to((cpu), (rip_));                                                                              \
     } while (0)
 
-/* End the chain after an instruction: cpu->rip = next, back to the run loop. */
-void op_leave(struct cpu *cpu, const struct insn *i);  /* fn of the link record of a block that ends by falling through */
+void op_leave(struct cpu *cpu, const struct insn *i);  /* fn of the record after a single-stepped one: back to the run loop */
+void op_fall(struct cpu *cpu, const struct insn *i);   /* fn of the link record of a block that ends by falling through */
 void op_stale(struct cpu *cpu, const struct insn *i);  /* fn of the records of an invalidated block */
 void op_ud(struct cpu *cpu, const struct insn *i);     /* #UD */
 void op_system(struct cpu *cpu, const struct insn *i); /* prologue of A_SYS instructions */

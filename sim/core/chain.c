@@ -1,0 +1,79 @@
+/* How chains of blocks go on: links inside a page, the jump cache between pages, and the ways back to the run loop. */
+#include "sim/core/block.h"
+#include "sim/ops/op.h"
+
+void chain_out_of_budget(struct cpu *cpu, const struct insn *first) {
+    cpu->budget += first->left;
+    cpu->rip = cpu_insn_rip(cpu, first);
+}
+
+void op_leave(struct cpu *cpu, const struct insn *i) { cpu->rip = cpu_next_rip(cpu, i - 1); }
+
+void op_fall(struct cpu *cpu, const struct insn *i) {
+    const struct insn *to = ((const struct insn_link *)i)->to[0];
+    if (likely(to != 0)) ENTER_BLOCK(cpu, to);
+    return branch_link(cpu, i - 1, 0, (i - 1)->off + (i - 1)->len);
+}
+
+/* The block this record belonged to was overwritten: look the address up again. */
+void op_stale(struct cpu *cpu, const struct insn *i) {
+    cpu->budget += i->left;
+    cpu->rip = cpu_insn_rip(cpu, i);
+    uint64_t la = cpu->rip + cpu->seg[SEG_CS].base;
+    struct jump_entry *je = &cpu->jump[jump_index(la)];
+    if (je->insn && je->insn->fn == op_stale) je->key = ~0ull;
+}
+
+void op_ud(struct cpu *cpu, const struct insn *i) {
+    cpu->cur = i;
+    cpu_ud(cpu);
+}
+
+/* SDM 3, "Instruction #GP conditions": a near branch target must be canonical, or inside the code segment. */
+void check_branch_target(struct cpu *cpu, const struct insn *i, uint64_t rip) {
+    bool ok;
+    if (cpu_is_64(cpu)) {
+        unsigned sh = cpu->ctl.cr4 & CR4_LA57 ? 7 : 16;
+        ok = (uint64_t)((int64_t)(rip << sh) >> sh) == rip;
+    } else {
+        ok = rip <= cpu->seg[SEG_CS].limit;
+    }
+    if (likely(ok)) return;
+    cpu->cur = i;
+    cpu_gp0(cpu);
+}
+
+void branch_to(struct cpu *cpu, uint64_t rip) {
+    uint64_t la = rip + cpu->seg[SEG_CS].base;
+    if (!cpu_is_64(cpu)) la = (uint32_t)la;
+    const struct jump_entry *je = &cpu->jump[jump_index(la)];
+    if (likely(je->la == la && je->key == cpu->fetch_key)) {
+        cpu->gpr[17] = rip - (la & 0xFFF);
+        ENTER_BLOCK(cpu, je->insn);
+    }
+    cpu->rip = rip;
+}
+
+/* Where a direct branch goes: 16-bit operand size truncates IP. */
+static uint64_t target_rip(const struct cpu *cpu, const struct insn *i, int32_t target) {
+    uint64_t rip = cpu->gpr[17] + (uint64_t)(int64_t)target;
+    if (i->form == FORM_J && i->size == 1) return rip & 0xFFFF;
+    return rip & cpu_ip_mask(cpu);
+}
+
+void branch_link(struct cpu *cpu, const struct insn *i, unsigned n, int32_t target) {
+    uint64_t rip = target_rip(cpu, i, target);
+    if (target < 0 || target > 0xFFF || rip != cpu->gpr[17] + (uint64_t)(int64_t)target) {
+        check_branch_target(cpu, i, rip);
+        return branch_to(cpu, rip);
+    }
+    struct insn_link *link = (struct insn_link *)(uintptr_t)(i + 1);
+    if (link->spare && !cpu->step) {
+        const struct insn *to = block_find(cpu->machine, (link->spare & PAGE_MASK) + (uint32_t)target, cpu->mode);
+        if (to) {
+            link->to[n] = to;
+            ENTER_BLOCK(cpu, to);
+        }
+    }
+    cpu->rip = rip;
+}

@@ -1,0 +1,128 @@
+/* Life of a processor, its clocks, and the derived state: execution mode and contexts. */
+#include "sim/core/cpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/core/flags.h"
+#include "sim/core/system.h"
+#include "sim/machine/machine.h"
+
+/* Cycles of this slice that have gone by: what was given, less what is left or set aside, less the instructions of the
+ * running block that have been paid for but not begun. */
+static uint64_t consumed(const struct cpu *cpu) {
+    int64_t c = cpu->time.budget_start - (cpu->budget + cpu->time.stolen);
+    if (cpu->cur) c -= cpu->cur->left;
+    return (uint64_t)c;
+}
+
+uint64_t cpu_cycles(const struct cpu *cpu) { return cpu->time.cycles + consumed(cpu); }
+
+uint64_t cpu_icount(const struct cpu *cpu) { return cpu->time.icount + consumed(cpu) - cpu->time.extra; }
+
+void cpu_break(struct cpu *cpu) {
+    if (cpu->budget <= 0) return;
+    cpu->time.stolen += cpu->budget;
+    cpu->budget = 0;
+}
+
+void cpu_attention(struct cpu *cpu, uint32_t bits) {
+    cpu->intr.attn |= bits;
+    cpu_break(cpu);
+}
+
+static unsigned mode_of(const struct cpu *cpu) {
+    const struct seg *cs = &cpu->seg[SEG_CS];
+    unsigned mode = 0;
+    bool lma = cpu->ctl.efer & EFER_LMA;
+    if (cpu->ctl.cr0 & CR0_PE) mode |= MODE_PROT;
+    if (cpu->rflags & FLAG_VM) mode |= MODE_VM86;
+    if (lma) mode |= MODE_LMA;
+    if (lma && (cs->ar & AR_L)) return mode | MODE_CODE64;
+    if (cs->ar & AR_DB) mode |= MODE_CODE32;
+    if (cpu->seg[SEG_SS].ar & AR_DB) mode |= MODE_STACK32;
+    return mode;
+}
+
+void cpu_update_mode(struct cpu *cpu) {
+    cpu->mode = (uint8_t)mode_of(cpu);
+    tlb_select(cpu);
+    cpu->fetch_key = (uint64_t)tlb_exec_ctx(cpu) << 8 | cpu->mode;
+}
+
+void flags_load(struct cpu *cpu, uint32_t value) {
+    uint32_t old = cpu->rflags;
+    cpu->rflags = (value & FLAG_ALL) | FLAG_FIXED;
+    cpu->cc.op = CC(CC_FLAGS, 0);
+    if ((old ^ cpu->rflags) & (FLAG_VM | FLAG_AC)) cpu_update_mode(cpu);
+}
+
+struct cpu *cpu_create(struct machine *m, const struct cpu_model *model, unsigned id) {
+    struct cpu *cpu = aligned_alloc(64, (sizeof *cpu + 63) & ~(size_t)63);
+    if (!cpu) return NULL;
+    memset(cpu, 0, sizeof *cpu);
+    cpu->machine = m;
+    cpu->model = model;
+    cpu->id = id;
+    cpu->virt.special_page = ~0ull;
+    cpu->rng[0] = 0x9E3779B97F4A7C15ull + id;
+    cpu->rng[1] = 0xD1B54A32D192ED03ull ^ id;
+    if (model_has(model, FEAT_VMX)) cpu->virt.ops = &vmx_virt_ops;
+    if (model_has(model, FEAT_SVM)) cpu->virt.ops = &svm_virt_ops;
+    cpu->lapic = lapic_create(cpu);
+    if (!cpu->lapic || (cpu->virt.ops && !cpu->virt.ops->create(cpu))) {
+        cpu_destroy(cpu);
+        return NULL;
+    }
+    tlb_flush_all(cpu);
+    cpu_reset(cpu, false);
+    return cpu;
+}
+
+void cpu_destroy(struct cpu *cpu) {
+    if (!cpu) return;
+    if (cpu->virt.ops && cpu->virt.state) cpu->virt.ops->destroy(cpu);
+    if (cpu->lapic) lapic_destroy(cpu->lapic);
+    free(cpu);
+}
+
+/* SDM 3, table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT" */
+static void reset_segments(struct cpu *cpu) {
+    for (unsigned s = 0; s < SEG_COUNT; s++)
+        cpu->seg[s] = (struct seg){.limit = 0xFFFF, .ar = AR_P | AR_S | AR_RW | AR_ACCESSED};
+    cpu->seg[SEG_CS] = (struct seg){
+        .sel = 0xF000, .base = 0xFFFF0000, .limit = 0xFFFF, .ar = AR_P | AR_S | AR_CODE | AR_RW | AR_ACCESSED};
+    cpu->seg[SEG_LDTR].ar = AR_P | DESC_LDT;
+    cpu->seg[SEG_TR].ar = AR_P | DESC_TSS_BUSY;
+    cpu->ctl.gdtr = cpu->ctl.idtr = (struct dtable){0, 0xFFFF};
+}
+
+void cpu_reset(struct cpu *cpu, bool init) {
+    uint64_t keep = init ? cpu->ctl.cr0 & (CR0_CD | CR0_NW) : CR0_CD | CR0_NW;
+    uint64_t xcr0 = init ? cpu->ctl.xcr0 : 1;
+    memset(cpu->gpr, 0, sizeof cpu->gpr);
+    cpu->gpr[RDX] = (uint32_t)(cpu->model->stepping | (cpu->model->model & 15) << 4 |
+                               (cpu->model->family > 15 ? 15 : cpu->model->family) << 8 | cpu->model->model >> 4 << 16 |
+                               (cpu->model->family > 15 ? cpu->model->family - 15 : 0) << 20);
+    cpu->rflags = FLAG_FIXED;
+    cpu->cc.op = CC(CC_FLAGS, 0);
+    cpu->rip = 0xFFF0;
+    cpu->cpl = 0;
+    cpu->ctl = (struct ctl_regs){.cr0 = CR0_ET | keep, .xcr0 = xcr0};
+    cpu->dbg = (struct dbg_regs){.dr6 = DR6_INIT, .dr7 = DR7_FIXED};
+    reset_segments(cpu);
+    cpu->virt.guest = cpu->virt.operation = false;
+    cpu->virt.tag = 0;
+    cpu->virt.second_stage = (struct virt_second_stage){0};
+    cpu->virt.special_page = ~0ull;
+    uint32_t keep_attn = cpu->intr.attn & ATTN_STOP;
+    cpu->intr = (struct intr_state){.attn = keep_attn, .gif = true, .monitor_addr = ~0ull};
+    if (cpu->id != 0) cpu->intr.activity = ACT_WAIT_SIPI;
+    cpu->delivering.valid = false;
+    if (!init) cpu->time.tsc_offset = 0ull - cpu_cycles(cpu);
+    msr_reset(cpu, init);
+    lapic_reset(cpu->lapic, init);
+    if (cpu->virt.ops) cpu->virt.ops->reset(cpu, init);
+    tlb_flush_all(cpu);
+    cpu_update_mode(cpu);
+}
