@@ -1,0 +1,32 @@
+# Lint, sanitizers, tests as a whole, installation.
+
+.PHONY: deps test lint asan install run bench-quick
+deps:
+	@tools/deps.sh build $(if $(findstring clang,$(CC)),clang)
+
+LINT_C = $(shell git ls-files 'decoder/*.[ch]' 'mmu/*.[ch]' 'sim/*.[ch]' 'vmx/*.[ch]' 'svm/*.[ch]' 'frontends/*.[ch]' \
+           'testsuites/*.[ch]' 'examples/*.[ch]')
+LINT_LIB = $(shell git ls-files 'decoder/*.c' 'mmu/*.c' 'sim/*.c' 'vmx/*.c' 'svm/*.c' 'frontends/*.c')
+
+lint: deps
+	@tools/deps.sh lint
+	@echo "== clang-format";       clang-format --dry-run -Werror $(LINT_C)
+	@echo "== include directions"; tools/lint-includes.sh
+	@echo "== headers stand alone"; tools/lint-headers.sh $(CC) $(CSTD) $(WARN) -I.
+	@echo "== cppcheck";           cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
+	    --suppressions-list=tools/cppcheck.suppress -j 2 -I. -D_GNU_SOURCE $(LINT_LIB)
+	@echo "lint: nothing to complain about"
+
+# The whole of it again under the address and undefined-behaviour sanitizers, in a build folder of its own.
+ASAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+asan:
+	@tools/deps.sh build asan test
+	$(MAKE) BUILD=$(BUILD)-asan OPT="-O1 -g $(ASAN_FLAGS)" LDFLAGS="$(ASAN_FLAGS)" all test-asan
+
+test: deps
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory test-all
+
+.PHONY: test-all
+test-all: all $(TEST_TARGETS)
+	@echo "all tests passed"
