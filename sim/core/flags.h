@@ -14,6 +14,7 @@ enum cc_op {
     CC_LOGIC, /* CF = OF = AF = 0           */
     CC_INC,   /* res = dst + 1, src = CF    */
     CC_DEC,   /* res = dst - 1, src = CF    */
+    CC_MIXED, /* ZF, SF, PF from res; CF, AF, OF are in src, at their places in RFLAGS */
     CC_COUNT
 };
 
@@ -40,7 +41,8 @@ static inline bool cc_cf(const struct cpu *cpu) {
     case CC_SUB: return ((res + src) & m) < src;
     case CC_SBB: return ((res + src + 1) & m) <= src;
     case CC_INC:
-    case CC_DEC: return src & 1;
+    case CC_DEC:
+    case CC_MIXED: return src & 1;
     default: return false;
     }
 }
@@ -55,6 +57,7 @@ static inline bool cc_of(const struct cpu *cpu) {
     case CC_SBB: dst = res + src + 1; return (((dst ^ src) & (dst ^ res)) >> top) & 1;
     case CC_INC: return (res & cc_mask(sz)) == 1ull << top;
     case CC_DEC: return (res & cc_mask(sz)) == (1ull << top) - 1;
+    case CC_MIXED: return src & FLAG_OF;
     default: return false;
     }
 }
@@ -68,6 +71,7 @@ static inline bool cc_af(const struct cpu *cpu) {
     case CC_SBB: return ((res + src + 1) ^ src ^ res) & 0x10;
     case CC_INC: return (res & 0xF) == 0;
     case CC_DEC: return (res & 0xF) == 0xF;
+    case CC_MIXED: return src & FLAG_AF;
     default: return false;
     }
 }

@@ -81,7 +81,8 @@ struct op_group {
 };
 #define OP_GROUP(name, rows_) const struct op_group name = {rows_, sizeof(rows_) / sizeof(rows_[0])}
 extern const struct op_group op_group_move, op_group_alu, op_group_shift, op_group_bit, op_group_muldiv, op_group_bmi,
-    op_group_string, op_group_branch, op_group_stack, op_group_misc, op_group_segmove;
+    op_group_string, op_group_branch, op_group_stack, op_group_misc, op_group_segmove, op_group_cond, op_group_xchg,
+    op_group_novec;
 
 /* The dense table built from the groups at start-up (per machine): the decoder asks it. */
 struct op_table {
@@ -90,6 +91,8 @@ struct op_table {
 void op_table_build(struct op_table *t);
 /* Fusion: given a record and its follower, both decoded, the function that does both, or NULL. */
 insn_fn *op_fuse(const struct insn *first, const struct insn *second);
+/* A better function for this very record than the table's (it tests less at run time), or NULL. Not for stepped execution only: always right. */
+insn_fn *op_specialize(const struct insn *i);
 
 typedef void sys_body(struct cpu *cpu, const struct insn *i);
 struct sys_row {
