@@ -47,7 +47,7 @@ static void run_one(struct cpu *cpu) {
     if (first->flags & INSN_FUSED) s[0].fn = block_function(cpu->machine, first);
     s[0].left = 1;
     *(struct insn_link *)&s[1] = (struct insn_link){.fn = op_leave};
-    if (unlikely(cpu->machine->trace_exec)) trace_exec(cpu, s);
+    if (unlikely(cpu->machine->trace_exec)) trace_insn(cpu);
     cpu->restart = false;
     cpu->step = true;
     cpu->time.stolen = cpu->budget - 1;
