@@ -6,7 +6,8 @@
 
 struct workload {
     const char *name;
-    u32 operations; /* of one round: what the marker lines count */
+    const char *unit;
+    u32 operations; /* of one round, in units: what the marker lines count */
     u32 rounds;     /* at scale 1 */
     u64 (*round)(const struct workload *w);
     const char *(*setup)(const struct workload *w); /* may be NULL; the reason why it can't run, or NULL */

@@ -152,9 +152,9 @@ static u64 interp_round(const struct workload *w) {
 }
 
 const struct workload integer_workloads[] = {
-    {.name = "sieve",          .operations = SIEVE_NUMBERS, .rounds = 4, .round = sieve_round},
-    {.name = "crc",             .operations = CRC_BYTES, .rounds = 8, .round = crc_round},
-    {.name = "quicksort",                        .operations = SORT_ELEMENTS, .rounds = 4, .round = sort_round},
-    {.name = "interp",.operations = INTERP_BYTECODES, .rounds = 4, .round = interp_round},
-    {.name = NULL     },
+    {.name = "sieve",              .unit = "number", .operations = SIEVE_NUMBERS, .rounds = 4, .round = sieve_round},
+    {.name = "crc", .unit = "byte", .operations = CRC_BYTES, .rounds = 8, .round = crc_round},
+    {.name = "quicksort",        .unit = "element", .operations = SORT_ELEMENTS, .rounds = 4, .round = sort_round},
+    {.name = "interp",                .unit = "bytecode", .operations = INTERP_BYTECODES, .rounds = 4, .round = interp_round},
+    {.name = NULL    },
 };

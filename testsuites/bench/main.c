@@ -2,9 +2,10 @@
  * The benchmark image. Command line:
  *   run=NAME[:ROUNDS],...   these workloads, in the table's order (default: all)
  *   scale=N                 multiplies the default rounds of those without a number of their own
- *   list                    names the workloads and ends
- * On port 0xE9, for each workload: "@begin NAME OPERATIONS" when the timed part starts, "@end NAME OPERATIONS CHECKSUM"
- * when it is over, or "@skip NAME reason"; at the end "@done". A checksum depends on the workload alone, not on rounds.
+ *   list                    "@workload NAME OPERATIONS ROUNDS UNIT" for each, and ends; OPERATIONS is of one round
+ * On port 0xE9: "@start"; for each workload: "@begin NAME OPERATIONS" when the timed part starts, "@end NAME OPERATIONS
+ * CHECKSUM" when it is over, or "@skip NAME reason"; at the end "@done". A checksum depends on the workload alone, not
+ * on rounds.
  */
 #include "testsuites/bench/bench.h"
 
@@ -48,12 +49,13 @@ void guest_main(void) {
     bool chosen = option_get("run", list, sizeof list) || option_get("only", list, sizeof list);
     bool naming = option_get("list", text, sizeof text);
     u64 scale = option_number("scale", 1);
+    debug_printf("@start\n");
     for (u32 g = 0; g < ARRAY_SIZE(groups); g++)
         for (const struct workload *w = groups[g]; w->name; w++) {
             u64 rounds = w->rounds * scale;
             if (chosen && !selected(list, w->name, &rounds)) continue;
             if (naming)
-                debug_printf("@workload %s %u %u\n", w->name, w->operations, w->rounds);
+                debug_printf("@workload %s %u %u %s\n", w->name, w->operations, w->rounds, w->unit);
             else
                 run(w, rounds);
         }

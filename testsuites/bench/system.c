@@ -67,8 +67,23 @@ static u64 ipi_round(const struct workload *w) {
 }
 
 const struct workload system_workloads[] = {
-    {.name = "syscall",        .operations = EVENTS, .rounds = 10, .round = syscall_round, .setup = syscall_setup},
-    {.name = "interrupt-soft",            .operations = EVENTS, .rounds = 5, .round = soft_round, .setup = soft_setup},
-    {.name = "interrupt-ipi",  .operations = EVENTS, .rounds = 3, .round = ipi_round, .setup = ipi_setup},
-    {.name = NULL},
+    {.name = "syscall",
+     .unit = "call",
+     .operations = EVENTS,
+     .rounds = 10,
+     .round = syscall_round,
+     .setup = syscall_setup},
+    {.name = "interrupt-soft",
+     .unit = "INT n",
+     .operations = EVENTS,
+     .rounds = 5,
+     .round = soft_round,
+     .setup = soft_setup},
+    {.name = "interrupt-ipi",
+     .unit = "self-IPI",
+     .operations = EVENTS,
+     .rounds = 3,
+     .round = ipi_round,
+     .setup = ipi_setup},
+    {.name = NULL                     },
 };

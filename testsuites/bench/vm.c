@@ -198,19 +198,19 @@ static u64 fault_round(const struct workload *w) {
     return vm_round(w);
 }
 
-#define VM_WORKLOAD(label, who, paging, count, times, body, code)                                                      \
+#define VM_WORKLOAD(label, measure, who, paging, count, times, body, code)                                             \
     {                                                                                                                  \
-        .name = label, .operations = count, .rounds = times, .round = body, .setup = vm_setup, .vendor = &who,         \
-        .nested = paging, .in_guest = code                                                                             \
+        .name = label, .unit = measure, .operations = count, .rounds = times, .round = body, .setup = vm_setup,        \
+        .vendor = &who, .nested = paging, .in_guest = code                                                             \
     }
 #define VM_WORKLOADS(prefix, who, paged)                                                                               \
-    VM_WORKLOAD(prefix "-cpuid", who, false, CPUID_EXITS, 10, vm_round, guest_cpuids),                                 \
-        VM_WORKLOAD(prefix "-cpuid-" paged, who, true, CPUID_EXITS, 10, vm_round, guest_cpuids),                       \
-        VM_WORKLOAD(prefix "-nested-fault", who, true, FAULT_PAGES, 4, fault_round, guest_touches),                    \
-        VM_WORKLOAD(prefix "-guest-sieve", who, true, SIEVE_NUMBERS, 4, vm_round, sieve_run),                          \
-        VM_WORKLOAD(prefix "-guest-crc", who, true, CRC_BYTES, 8, vm_round, crc_run),                                  \
-        VM_WORKLOAD(prefix "-guest-quicksort", who, true, SORT_ELEMENTS, 4, vm_round, sort_run),                       \
-        VM_WORKLOAD(prefix "-guest-interp", who, true, INTERP_BYTECODES, 4, vm_round, interp_run)
+    VM_WORKLOAD(prefix "-cpuid", "exit and entry", who, false, CPUID_EXITS, 10, vm_round, guest_cpuids),               \
+        VM_WORKLOAD(prefix "-cpuid-" paged, "exit and entry", who, true, CPUID_EXITS, 10, vm_round, guest_cpuids),     \
+        VM_WORKLOAD(prefix "-nested-fault", "fault", who, true, FAULT_PAGES, 4, fault_round, guest_touches),           \
+        VM_WORKLOAD(prefix "-guest-sieve", "number", who, true, SIEVE_NUMBERS, 4, vm_round, sieve_run),                \
+        VM_WORKLOAD(prefix "-guest-crc", "byte", who, true, CRC_BYTES, 8, vm_round, crc_run),                          \
+        VM_WORKLOAD(prefix "-guest-quicksort", "element", who, true, SORT_ELEMENTS, 4, vm_round, sort_run),            \
+        VM_WORKLOAD(prefix "-guest-interp", "bytecode", who, true, INTERP_BYTECODES, 4, vm_round, interp_run)
 
 const struct workload vm_workloads[] = {
     VM_WORKLOADS("vmx", vmx_vendor, "ept"),
