@@ -26,6 +26,9 @@ struct mmu_phys {
     bool (*read)(void *arg, uint64_t pa, unsigned size, uint64_t *val);
     /* locked compare-exchange of an entry for A/D updates; false: it changed, walk again */
     bool (*cas)(void *arg, uint64_t pa, unsigned size, uint64_t old, uint64_t val);
+    /* Direct window: entries at pa in [ram_base, ram_base + ram_size) are read at ram + pa - ram_base without a call; size 0: none */
+    const uint8_t *ram;
+    uint64_t ram_base, ram_size;
 };
 
 /* Everything a translation depends on. */
@@ -36,12 +39,13 @@ struct mmu_state {
     uint8_t phys_bits;      /* MAXPHYADDR */
     bool gib_pages;         /* CPUID PDPE1GB */
     bool pse36;
+    bool amd;               /* bit 8 of PML5Es, PML4Es and PDPEs that point to tables is reserved: APM 2 "Long-Mode Page Translation" */
     /* second stage */
     uint8_t stage2;         /* enum mmu_stage2_kind */
     uint64_t stage2_root;   /* EPTP (with its control bits) or nCR3 */
     uint64_t host_cr0, host_cr4, host_efer; /* NPT: the host's paging mode at VMRUN */
     bool ept_gib_pages, ept_exec_only, ept_mbe; /* capabilities / "mode-based execute control" */
-    /* memory typing: PAT and MTRRs; NULL mtrr means all WB */
+    /* memory typing: PAT and MTRRs; NULL mtrr: types are not wanted, the result says WB */
     uint64_t pat, host_pat;
     const struct mmu_mtrr *mtrr;
 };
@@ -73,6 +77,7 @@ struct mmu_result {
     uint64_t qualification; /* EPT violation: exit qualification bits 0-12 as SDM "Exit Qualification for EPT Violations" (bits 7, 8, 9-11 included) */
     bool gla_valid;      /* second-stage fault: a linear address exists (false for PDPTE loads) */
     bool during_walk;    /* second-stage fault: on a paging-structure entry, not on the final access */
+    uint8_t linear_shift; /* log2 size of the page that the linear address is in by the first stage (what INVLPG drops); 12 without paging */
     uint8_t page_shift;  /* log2 size of the smallest page of all stages: 12, 21, 22, 30 */
     bool writable;       /* a write at this privilege needs no further walk (permissions allow it and every dirty bit is set) */
     bool readable;       /* the same for reads (false: execute-only or protection keys) */

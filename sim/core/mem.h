@@ -34,6 +34,14 @@ void *mem_host_run(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned 
 /* Translate without faulting or side effects, for debuggers, traces and reports: false when unmapped. */
 bool mem_peek_translate(struct cpu *cpu, uint64_t la, uint64_t *phys);
 bool mem_peek(struct cpu *cpu, uint64_t la, void *buf, unsigned size);
+/* Effective memory type (enum mmu_memtype) of a mapped linear address, by PAT, MTRRs and the second stage; -1 when unmapped. */
+int mem_peek_memtype(struct cpu *cpu, uint64_t la);
+/* Physical address of an instruction byte, through the itlb. Raises #PF (error-code bit I as the mode says) and #GP(0) for a non-canonical
+ * address; cpu->cur is NULL then. */
+uint64_t mem_fetch_translate(struct cpu *cpu, uint64_t la);
+/* Load the PDPTEs that CR3 points to under PAE paging into cpu->ctl.pdpte. false, with nothing loaded: a present one has reserved bits set.
+ * A second-stage fault exits. With nested paging (SVM) they are read by each walk instead, and this does nothing. */
+bool mem_load_pdptes(struct cpu *cpu, uint64_t cr3);
 
 #define MEM_ACCESSORS(bits, bytes)                                                                                    \
     static inline uint##bits##_t mem_read##bits(struct cpu *cpu, const struct insn *i, uint64_t la) {                 \

@@ -8,18 +8,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "mmu/mmu.h"
+
 struct cpu;
 
 #define TLB_ENTRIES  2048
 #define TLB_CTX_NONE 0u    /* never tags an entry that exists */
-#define TLB_CTX_MAX  4095u /* numbers fit below the page offset */
+#define TLB_CTX_MAX  4095u /* numbers fit below the page offset; this one is never given (~0 is the empty tag) */
 #define TLB_SPACES   64
 
 struct tlb_entry {
     uint64_t tag_r; /* linear page | context when readable through `addend`, else ~0 */
     uint64_t tag_w; /* the same, when writable (dirty bit set, no decoded code in the page) */
     uintptr_t addend; /* host address - linear address */
-    uint64_t phys;    /* physical page */
+    uint64_t phys;    /* physical page; bit 0: writes are permitted though tag_w is empty (decoded code in the page) */
 };
 
 struct itlb_entry { /* instruction fetch: linear page | context -> physical page */
@@ -28,8 +30,15 @@ struct itlb_entry { /* instruction fetch: linear page | context -> physical page
 };
 #define ITLB_ENTRIES 256
 
-/* Privilege variants of one address space: each has its own context number. */
-enum tlb_variant { TLB_SUPER, TLB_SUPER_AC /* RFLAGS.AC = 1 under SMAP */, TLB_USER, TLB_VARIANTS };
+/* Privilege variants of one address space: each has its own context number. Numbers of data and of fetches are counted apart. */
+enum tlb_variant {
+    TLB_SUPER,
+    TLB_SUPER_AC, /* RFLAGS.AC = 1 under SMAP */
+    TLB_USER,
+    TLB_EXEC_SUPER, /* tags of the itlb and of the jump cache */
+    TLB_EXEC_USER,
+    TLB_VARIANTS
+};
 
 /* What a context stands for. Compared as bytes: zero it before filling. */
 struct tlb_key {
@@ -42,19 +51,29 @@ struct tlb_key {
     uint8_t pad[3];
 };
 
+/* A set of pages, never missing a member, rarely claiming a stranger. */
+struct tlb_filter {
+    uint64_t bits[4];
+};
+
 struct tlb_space {
     struct tlb_key key;
     uint16_t ctx[TLB_VARIANTS]; /* TLB_CTX_NONE: not yet given */
     bool used;
-    bool has_large; /* an entry of a page larger than 4 KiB was inserted since the numbers were given */
+    uint32_t large_shifts;   /* bit n: an entry of a page of 2^n bytes (n > 12) was inserted since the numbers were given */
+    struct tlb_filter large; /* which */
+    struct tlb_filter code;  /* pages that gave itlb entries, of every size */
 };
 
 struct tlb {
     uint64_t ctx;     /* current context for data accesses at CPL (0 forces the slow path: alignment checks, data breakpoints) */
     uint64_t ctx_sys; /* context of implicit supervisor accesses (descriptor tables, TSS) */
     struct tlb_space *space; /* current */
-    uint32_t next_ctx;
+    uint32_t next_ctx, next_exec; /* numbers to be given next; 0: nothing was initialized yet */
     uint32_t next_victim;
+    struct mmu_state walk;        /* what a walk in the current space depends on */
+    uint32_t owner[TLB_SPACES];   /* of each space, for quick searches: guest << 31 | tag << 12 | PCID; ~0 unused */
+    uint8_t slot[TLB_SPACES];     /* key hash -> space that was found there last */
     struct tlb_space spaces[TLB_SPACES];
     struct tlb_entry e[TLB_ENTRIES];
     struct itlb_entry ie[ITLB_ENTRIES];
@@ -64,6 +83,12 @@ static inline unsigned tlb_index(uint64_t la) { return (la >> 12) & (TLB_ENTRIES
 
 /* Select the space for the present control state and the context for the present privilege (called by cpu_update_mode). */
 void tlb_select(struct cpu *cpu);
+/* The context number of instruction fetches at the present privilege (for cpu->fetch_key); never TLB_CTX_NONE. Flushes set cpu->fetch_key
+ * anew themselves. */
+uint64_t tlb_exec_ctx(struct cpu *cpu);
+/* Remember a translation for data (`host`: the page) or for fetches in the current space. */
+void tlb_insert(struct cpu *cpu, uint64_t la, enum tlb_variant variant, const struct mmu_result *r, uint8_t *host, bool writable);
+void tlb_insert_code(struct cpu *cpu, uint64_t la, const struct mmu_result *r);
 /* Context number under which code is fetched now (never 0). */
 uint64_t tlb_exec_ctx(struct cpu *cpu);
 /* Forget everything. */
