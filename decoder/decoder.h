@@ -20,6 +20,8 @@ struct decode_features {
     bool amd;    /* vendor rules: operand size of near branches with 66 in 64-bit mode (AMD: 16-bit), far pointer loads, SYSCALL/SYSENTER in compat */
     bool cldemote; /* else NOP */
     bool mpx, cet; /* reserved NOPs otherwise */
+    bool wbnoinvd;   /* F3 0F 09 is WBNOINVD, else WBINVD */
+    bool cr8_legacy; /* LOCK MOV CR0 is MOV CR8 (AMD), else #UD */
 };
 
 /* Decode one instruction at `bytes` (up to `avail` of them). `page_off`: offset of the first byte in its page. Fills everything but fn and left.

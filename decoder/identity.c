@@ -1,0 +1,179 @@
+/* Which instruction it is: from Zydis' mnemonic to enum insn_id, by a table made of decoder/insns.def. */
+#include "decoder/private.h"
+
+/* Ids that are not mnemonics of Zydis take places behind its last one, so that one table holds them all. */
+enum {
+    ZYDIS_MNEMONIC_JMP_FAR = ZYDIS_MNEMONIC_MAX_VALUE + 1,
+    ZYDIS_MNEMONIC_CALL_FAR,
+    ZYDIS_MNEMONIC_RET_FAR,
+    ZYDIS_MNEMONIC_MOV_TO_SEG,
+    ZYDIS_MNEMONIC_MOV_FROM_SEG,
+    ZYDIS_MNEMONIC_MOV_TO_CR,
+    ZYDIS_MNEMONIC_MOV_FROM_CR,
+    ZYDIS_MNEMONIC_MOV_TO_DR,
+    ZYDIS_MNEMONIC_MOV_FROM_DR,
+    ZYDIS_MNEMONIC_PUSH_SEG,
+    ZYDIS_MNEMONIC_POP_SEG,
+    ZYDIS_MNEMONIC_WBNOINVD,
+    ZYDIS_MNEMONIC_CLASS_X87,
+    ZYDIS_MNEMONIC_CLASS_MMX,
+    ZYDIS_MNEMONIC_CLASS_VEC,
+    ZYDIS_MNEMONIC_CLASS_FXSR,
+    ZYDIS_MNEMONIC_CLASS_XSAVE,
+    MNEMONIC_COUNT
+};
+
+static const uint16_t id_of_mnemonic[MNEMONIC_COUNT] = {
+#define INSN(id, feature, attrs, icept) [ZYDIS_MNEMONIC_##id] = INSN_##id,
+#include "decoder/insns.def"
+#undef INSN
+};
+
+/* The attributes that say something about the encoding; the others are the business of sim/core. */
+enum { A_SYS = 0, A_END = 0, A_CPL0 = 0, A_PROT = 0, A_UMIP = 0, A_LOCK = 1 << 0, A_NO64 = 1 << 1, A_ONLY64 = 1 << 2 };
+static const uint8_t attributes[INSN_COUNT] = {
+#define INSN(id, feature, attrs, icept) [INSN_##id] = (attrs),
+#include "decoder/insns.def"
+#undef INSN
+};
+
+static const char *const names[INSN_COUNT] = {
+    "INVALID",
+#define INSN(id, feature, attrs, icept) [INSN_##id] = #id,
+#include "decoder/insns.def"
+#undef INSN
+};
+
+const char *insn_name(enum insn_id id) { return (unsigned)id < INSN_COUNT ? names[id] : "INVALID"; }
+
+static ZydisRegisterClass class_of(const struct zinsn *z, unsigned operand) {
+    if (operand >= z->count || z->op[operand].type != ZYDIS_OPERAND_TYPE_REGISTER) return ZYDIS_REGCLASS_INVALID;
+    return ZydisRegisterGetClass(z->op[operand].reg.value);
+}
+
+static enum insn_id identify_mov(const struct zinsn *z) {
+    switch (class_of(z, 0)) {
+    case ZYDIS_REGCLASS_SEGMENT:
+        return INSN_MOV_TO_SEG;
+    case ZYDIS_REGCLASS_CONTROL:
+        return INSN_MOV_TO_CR;
+    case ZYDIS_REGCLASS_DEBUG:
+        return INSN_MOV_TO_DR;
+    default:
+        break;
+    }
+    switch (class_of(z, 1)) {
+    case ZYDIS_REGCLASS_SEGMENT:
+        return INSN_MOV_FROM_SEG;
+    case ZYDIS_REGCLASS_CONTROL:
+        return INSN_MOV_FROM_CR;
+    case ZYDIS_REGCLASS_DEBUG:
+        return INSN_MOV_FROM_DR;
+    default:
+        return INSN_MOV;
+    }
+}
+
+static bool has_mmx_operand(const struct zinsn *z) {
+    return class_of(z, 0) == ZYDIS_REGCLASS_MMX || class_of(z, 1) == ZYDIS_REGCLASS_MMX;
+}
+static bool has_xmm_operand(const struct zinsn *z) {
+    return class_of(z, 0) == ZYDIS_REGCLASS_XMM || class_of(z, 1) == ZYDIS_REGCLASS_XMM;
+}
+
+/* Instructions without semantics: the class decides between #UD and #NM. Extensions that no CPU model has (AVX, AES,
+ * XSAVEC, ...) are no instructions. */
+static enum insn_id identify_class(const struct zinsn *z) {
+    const ZydisDecodedInstruction *i = &z->i;
+
+    if (i->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY) return INSN_INVALID;
+    if (i->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT)
+        return (i->opcode >= 0xD8 && i->opcode <= 0xDF) || i->opcode == 0x9B ? INSN_CLASS_X87 : INSN_INVALID;
+    switch (i->mnemonic) {
+    case ZYDIS_MNEMONIC_FXSAVE:
+    case ZYDIS_MNEMONIC_FXSAVE64:
+    case ZYDIS_MNEMONIC_FXRSTOR:
+    case ZYDIS_MNEMONIC_FXRSTOR64:
+        return INSN_CLASS_FXSR;
+    case ZYDIS_MNEMONIC_XSAVE:
+    case ZYDIS_MNEMONIC_XSAVE64:
+    case ZYDIS_MNEMONIC_XRSTOR:
+    case ZYDIS_MNEMONIC_XRSTOR64:
+        return INSN_CLASS_XSAVE;
+    default:
+        break;
+    }
+    switch (i->meta.isa_ext) {
+    case ZYDIS_ISA_EXT_MMX:
+    case ZYDIS_ISA_EXT_SSE:
+    case ZYDIS_ISA_EXT_SSE2:
+    case ZYDIS_ISA_EXT_SSE3:
+    case ZYDIS_ISA_EXT_SSSE3:
+    case ZYDIS_ISA_EXT_SSE4:
+        /* CVTPI2PS and its like obey the rules of SSE: SDM 3, "Exception Conditions of Legacy SIMD Instructions
+         * Operating on MMX Registers" */
+        if (i->meta.category == ZYDIS_CATEGORY_CONVERT || has_xmm_operand(z)) return INSN_CLASS_VEC;
+        if (i->meta.isa_ext == ZYDIS_ISA_EXT_MMX || has_mmx_operand(z)) return INSN_CLASS_MMX;
+        return INSN_CLASS_VEC;
+    default:
+        return INSN_INVALID;
+    }
+}
+
+/* SYSCALL outside 64-bit mode is AMD's, SYSENTER in long mode is Intel's: APM 3 "SYSENTER", SDM 2 "SYSCALL". */
+static bool absent_at_vendor(enum insn_id id, unsigned mode, bool amd) {
+    switch (id) {
+    case INSN_SYSCALL:
+    case INSN_SYSRET:
+        return !amd && !mode_is_64(mode);
+    case INSN_SYSENTER:
+    case INSN_SYSEXIT:
+        return amd && (mode & MODE_LMA);
+    default:
+        return false;
+    }
+}
+
+enum insn_id identify(const struct zinsn *z, const struct decode_features *feat) {
+    const ZydisDecodedInstruction *i = &z->i;
+    enum insn_id id = (enum insn_id)id_of_mnemonic[i->mnemonic];
+
+    if (i->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY) {
+        /* SDM 2 "VEX Prefix": not recognized in real-address and virtual-8086 mode */
+        if (i->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX || !(z->mode & MODE_PROT) || (z->mode & MODE_VM86))
+            return INSN_INVALID;
+        return id;
+    }
+    switch (id) {
+    case INSN_INVALID:
+        /* shadow stacks are never enabled: SDM 2 "RDSSPD/RDSSPQ" */
+        if (i->mnemonic == ZYDIS_MNEMONIC_RDSSPD || i->mnemonic == ZYDIS_MNEMONIC_RDSSPQ) return INSN_NOP;
+        return identify_class(z);
+    case INSN_MOV:
+        return identify_mov(z);
+    case INSN_PUSH:
+        return class_of(z, 0) == ZYDIS_REGCLASS_SEGMENT ? INSN_PUSH_SEG : id;
+    case INSN_POP:
+        return class_of(z, 0) == ZYDIS_REGCLASS_SEGMENT ? INSN_POP_SEG : id;
+    case INSN_JMP:
+        return i->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR ? INSN_JMP_FAR : id;
+    case INSN_CALL:
+        return i->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR ? INSN_CALL_FAR : id;
+    case INSN_RET:
+        return i->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR ? INSN_RET_FAR : id;
+    case INSN_MOVSD:
+    case INSN_CMPSD:
+        return i->meta.category == ZYDIS_CATEGORY_STRINGOP ? id : INSN_CLASS_VEC;
+    case INSN_WBINVD:
+        return z->rep == 0xF3 && feat->wbnoinvd ? INSN_WBNOINVD : id;
+    default:
+        return absent_at_vendor(id, z->mode, feat->amd) ? INSN_INVALID : id;
+    }
+}
+
+bool forbidden(enum insn_id id, const struct zinsn *z, bool mem_dest) {
+    uint8_t a = attributes[id];
+    if ((a & A_NO64) && mode_is_64(z->mode)) return true;
+    if ((a & A_ONLY64) && !mode_is_64(z->mode)) return true;
+    return z->lock_prefix && !((a & A_LOCK) && mem_dest);
+}

@@ -1,0 +1,32 @@
+/* Shared by the files of decoder/ only: what is asked of Zydis about one instruction. */
+#ifndef HVSIM_DECODER_PRIVATE_H
+#define HVSIM_DECODER_PRIVATE_H
+
+#include <Zydis/Zydis.h>
+
+#include "decoder/decoder.h"
+
+/* One instruction as Zydis sees it. No more than four operands of an integer instruction are visible. */
+#define MAX_OPERANDS 4
+struct zinsn {
+    ZydisDecodedInstruction i;
+    ZydisDecodedOperand op[MAX_OPERANDS];
+    unsigned count;    /* visible operands in op[] */
+    unsigned mode;     /* enum exec_mode bits */
+    uint8_t rep;       /* the last of F2, F3, else 0 */
+    uint8_t segment;   /* the segment override that counts (enum seg_id), else SEG_COUNT */
+    bool osize_prefix; /* 66 */
+    bool lock_prefix;  /* F0 */
+};
+
+static inline bool mode_is_64(unsigned mode) { return (mode & MODE_CODE_MASK) == MODE_CODE64; }
+
+/* identity.c: which instruction. INSN_INVALID: none that is simulated. */
+enum insn_id identify(const struct zinsn *z, const struct decode_features *feat);
+/* true: the row of the table forbids the instruction in the mode or with the prefixes given (LOCK needs `mem_dest`) */
+bool forbidden(enum insn_id id, const struct zinsn *z, bool mem_dest);
+
+/* operands.c: fill form, size, operands and displacement of out; id, len and off are set */
+void fill_operands(const struct zinsn *z, const struct decode_features *feat, struct insn *out);
+
+#endif
