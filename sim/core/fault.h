@@ -2,6 +2,8 @@
 #ifndef HVSIM_CORE_FAULT_H
 #define HVSIM_CORE_FAULT_H
 
+#include <stddef.h>
+
 #include "sim/core/cpu.h"
 
 /* ---- the two non-local exits; both land in the run loop (sim/core/run.c) ---- */
@@ -17,6 +19,17 @@ _Noreturn void cpu_resume(struct cpu *cpu);
 static inline _Noreturn void cpu_gp0(struct cpu *cpu) { cpu_raise_err(cpu, VEC_GP, 0); }
 static inline _Noreturn void cpu_ud(struct cpu *cpu) { cpu_raise(cpu, VEC_UD); }
 
+/* The instruction of cpu->cur has taken effect though something that follows may still raise (a task switch past its commit point): from here
+ * on cpu->rip is the fault RIP. The instruction counts as executed. */
+static inline void cpu_commit_insn(struct cpu *cpu) {
+    if (!cpu->cur) return;
+    cpu->budget += cpu->cur->left - 1;
+    cpu->cur = NULL;
+}
+
+/* Is the event an instruction's own doing (INT n, INT3, INTO)? Then the gate's DPL is checked and error codes have EXT = 0. */
+static inline bool event_is_soft(const struct event *ev) { return ev->type == EVT_SOFT_INT || ev->type == EVT_SOFT_EXC; }
+
 /* Does this vector push an error code? */
 bool vector_has_error(unsigned vec);
 
@@ -31,6 +44,17 @@ void deliver_exception(struct cpu *cpu, const struct event *ev);
 void deliver_software(struct cpu *cpu, unsigned vec, enum event_type type, unsigned insn_len);
 /* Triple fault: asks the extension, else shutdown with a report. */
 void cpu_triple_fault(struct cpu *cpu);
+/* Through a gate of the IDT, in protected, virtual-8086 and IA-32e mode (sim/core/gate.c); cpu->delivering is set. */
+void deliver_gate(struct cpu *cpu, const struct event *ev);
+/* The interrupt-vector table of real mode and of VME redirection; `flags` is the image to push, `clear` what RFLAGS loses. */
+void deliver_ivt(struct cpu *cpu, unsigned vec, uint64_t table, uint32_t flags, uint32_t clear);
+/* Text for a person: exceptions that led here, registers, code at RIP, where the extension is. Owned by the caller (free). */
+char *cpu_report_text(struct cpu *cpu, const char *headline);
+
+/* ---- system-management mode: sim/core/smm.c ---- */
+void smm_enter(struct cpu *cpu);
+/* RSM in SMM: restores the state; shutdown when the saved state is illegal. cpu->rip and the mode are the restored ones. */
+void smm_leave(struct cpu *cpu);
 
 /* ---- interrupts: sim/core/attn.c ---- */
 
