@@ -187,7 +187,9 @@ static const struct decode_features *features_of(struct block_cache *bc, const s
         bc->features = (struct decode_features){.lzcnt = cpu_has(cpu, FEAT_LZCNT),
                                                 .bmi1 = cpu_has(cpu, FEAT_BMI1),
                                                 .amd = cpu->model->vendor == VENDOR_AMD,
-                                                .cldemote = cpu_has(cpu, FEAT_CLDEMOTE)};
+                                                .cldemote = cpu_has(cpu, FEAT_CLDEMOTE),
+                                                .wbnoinvd = cpu_has(cpu, FEAT_WBNOINVD),
+                                                .cr8_legacy = cpu_has(cpu, FEAT_CR8_LEGACY)};
         bc->features_known = true;
     }
     return &bc->features;
