@@ -84,6 +84,30 @@ static enum decode_status failure(ZyanStatus status, unsigned examined, struct i
     return status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG ? DECODE_TOO_LONG : DECODE_INVALID;
 }
 
+/* AMD: LOCK MOV CR0 stands for MOV CR8 (APM 3 "MOV CRn"). The bytes are decoded again without the LOCK. */
+static enum decode_status decode_lock_mov_cr8(const uint8_t *bytes, size_t avail, unsigned mode, unsigned page_off,
+                                              const struct decode_features *feat, unsigned examined, struct insn *out) {
+    struct decode_features plain = *feat;
+    uint8_t copy[ZYDIS_MAX_INSTRUCTION_LENGTH];
+    unsigned locks = 0, n = 0;
+    bool prefixes = true;
+
+    for (unsigned k = 0; k < avail && k < sizeof(copy); k++) {
+        if (bytes[k] == 0x0F) prefixes = false;
+        if (prefixes && bytes[k] == 0xF0)
+            locks++;
+        else
+            copy[n++] = bytes[k];
+    }
+    plain.cr8_legacy = false;
+    if (decode(copy, n, mode, page_off, &plain, out) != DECODE_OK) return invalid(out, examined);
+    uint8_t *cr = out->id == INSN_MOV_TO_CR ? &out->reg : &out->rm;
+    if ((out->id != INSN_MOV_TO_CR && out->id != INSN_MOV_FROM_CR) || *cr != 0) return invalid(out, examined);
+    *cr = 8;
+    out->len = (uint8_t)(out->len + locks);
+    return DECODE_OK;
+}
+
 enum decode_status decode(const uint8_t *bytes, size_t avail, unsigned mode, unsigned page_off,
                           const struct decode_features *feat, struct insn *out) {
     ZydisDecoder decoder;
@@ -97,6 +121,8 @@ enum decode_status decode(const uint8_t *bytes, size_t avail, unsigned mode, uns
     z.mode = mode;
     z.i.length = 0;
     ZyanStatus status = ZydisDecoderDecodeInstruction(&decoder, &context, bytes, avail, &z.i);
+    if (status == ZYDIS_STATUS_ILLEGAL_LOCK && feat->cr8_legacy)
+        return decode_lock_mov_cr8(bytes, avail, mode, page_off, feat, z.i.length, out);
     if (!ZYAN_SUCCESS(status)) return failure(status, z.i.length, out);
     z.count = z.i.operand_count_visible < MAX_OPERANDS ? z.i.operand_count_visible : MAX_OPERANDS;
     status = ZydisDecoderDecodeOperands(&decoder, &context, &z.i, z.op, (ZyanU8)z.count);
