@@ -14,7 +14,7 @@ GUEST_LDFLAGS := -nostdlib -static --build-id=none -z noexecstack -z max-page-si
 GUEST_LIB_COMMON := $(addprefix $(GUEST_LIB_DIR)/,init.c console.c memory.c irq.c)
 GUEST_LIB_64 := $(GUEST_LIB_COMMON) $(addprefix $(GUEST_LIB_DIR)/,boot64.S isr64.S paging.c \
     vmx.c vmx_enter.S ept.c svm.c svm_enter.S)
-GUEST_LIB_32 := $(GUEST_LIB_COMMON) $(addprefix $(GUEST_LIB_DIR)/,boot32.S isr32.S)
+GUEST_LIB_32 := $(GUEST_LIB_COMMON) $(addprefix $(GUEST_LIB_DIR)/,boot32.S isr32.S real.c real32.S)
 
 guest_objects = $(patsubst %,$(BUILD)/guest/obj$(2)/%.o,$(basename $(1)))
 
@@ -45,4 +45,4 @@ $(BUILD)/guest/$(1).elf: $(call guest_objects,$(2) $(GUEST_LIB_$(3)),$(3)) $(GUE
 endef
 
 $(eval $(call guest_image,selftest64,$(GUEST_LIB_DIR)/selftest.c $(GUEST_LIB_DIR)/selftest_virt.c,64))
-$(eval $(call guest_image,selftest32,$(GUEST_LIB_DIR)/selftest.c,32))
+$(eval $(call guest_image,selftest32,$(GUEST_LIB_DIR)/selftest.c $(GUEST_LIB_DIR)/selftest_real.S,32))

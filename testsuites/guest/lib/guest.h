@@ -1,4 +1,4 @@
-/* Everything an image usually needs; vmx.h and svm.h are for those who want them. */
+/* Everything an image usually needs; vmx.h, svm.h and real.h are for those who want them. */
 #ifndef GUEST_GUEST_H
 #define GUEST_GUEST_H
 

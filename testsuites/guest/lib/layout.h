@@ -29,8 +29,10 @@
 
 #define BOOT_STACK_SIZE 0x10000
 
-/* Where real-mode code is copied to and runs (see real.h): one segment, its stack at the segment's top. */
-#define REAL_SEGMENT 0x1000
-#define REAL_BASE    (REAL_SEGMENT << 4)
+/* Where real-mode code is copied to and runs (real.h): one segment, its stack at the segment's top; below it the stub.
+ */
+#define REAL_STUB_BASE 0xF000
+#define REAL_SEGMENT   0x1000
+#define REAL_BASE      (REAL_SEGMENT << 4)
 
 #endif

@@ -1,5 +1,6 @@
 /* The library tested by itself, in both modes. */
 #include "testsuites/guest/lib/guest.h"
+#include "testsuites/guest/lib/real.h"
 
 static int counter;
 
@@ -100,6 +101,19 @@ static void test_paging(void) {
     ok_eq(page[0], 0x1234, "new identity map");
     write_cr3(root);
 }
+#else
+extern const u8 selftest_real[], selftest_real_end[];
+
+static void test_real(void) {
+    struct real_regs r = {.eax = 40, .ebx = 2, .ecx = 6, .eflags = FLAG_CF, .es = 0x1234};
+    real_vector_set(0x60, REAL_SEGMENT, 0x10);
+    for (int i = 0; i < 2; i++) real_call(selftest_real, (size_t)(selftest_real_end - selftest_real), &r);
+    ok_eq(r.eax, 44, "real-mode code ran twice");
+    ok_eq(r.ecx, 8, "its interrupts were served");
+    ok_eq(r.edx, REAL_SEGMENT, "in its segment");
+    ok_eq(r.es, 0x1234, "segment registers are handed over");
+    ok_eq((u64)try_fault(do_ud, NULL, NULL), VEC_UD, "and faults are caught again");
+}
 #endif
 
 void guest_main(void) {
@@ -113,6 +127,8 @@ void guest_main(void) {
 #ifdef __x86_64__
     test_paging();
     test_virt();
+#else
+    test_real();
 #endif
     if (option_get("expect", text, sizeof text)) ok_eq(option_number("expect", 0), 0x77, "option_number");
 }
