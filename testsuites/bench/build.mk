@@ -1,5 +1,7 @@
 # The benchmark: an image of workloads, and a runner that times it on hvsim, QEMU and Bochs.
 $(eval $(call guest_image,bench,$(addprefix testsuites/bench/,main.c integer.c memory.c system.c entry.S vm.c),64))
+# not a test
+GUEST_IMAGES := $(filter-out %/bench.elf,$(GUEST_IMAGES))
 
 .PHONY: bench bench-image
 bench-image: $(BUILD)/guest/bench.elf
