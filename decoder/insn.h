@@ -43,12 +43,14 @@ enum insn_form {
     FORM_COUNT
 };
 
-/* Offsets of registers inside cpu->gpr are kept in bytes, so that 8-bit operands (AH = offset 1 of RAX) need no test.
- */
+/* Offsets of registers inside cpu->gpr are kept in bytes, so that 8-bit operands (AH = offset 1 of RAX) need no test:
+ * REG_ZERO is a register that always reads 0 (absent base or index, absent operand), REG_RIPBASE the RIP of the start
+ * of the current linear page (base of RIP-relative operands). */
 #define REG_OFF(n)  ((uint8_t)((n)*8))
-#define REG_ZERO    REG_OFF(16) /* a register that always reads 0: absent base or index */
-#define SCALE_MOFFS 7 /* insn.scale of the moffs forms of MOV: the whole address is in imm64, never INSN_FLAT */
-#define REG_RIPBASE REG_OFF(17) /* RIP of the start of the current linear page: base of RIP-relative operands */
+#define REG_ZERO    REG_OFF(16)
+#define REG_RIPBASE REG_OFF(17)
+/* insn.scale of the moffs forms of MOV: the whole address is in imm64, never INSN_FLAT */
+#define SCALE_MOFFS 7
 
 enum insn_flags {
     INSN_LOCK = 1 << 0,   /* LOCK prefix present and legal */
@@ -64,41 +66,37 @@ enum insn_flags {
 /* What the fields hold where it is not obvious:
  * - FORM_R: the register is in reg and in rm. Registers that are absent are REG_ZERO.
  * - Shifts and rotates by CL: FORM_RR with rm = RCX, FORM_MR with reg = RCX; by 1 or imm8: FORM_RI, FORM_MI. SHLD and
- * SHRD by CL: FORM_RR, FORM_MR.
+ *   SHRD by CL: FORM_RR, FORM_MR.
  * - MOV r64, imm (FORM_RI, size 3): imm64, sign-extended when the bytes hold only 32 bits. Other data immediates are
- * sign-extended in imm; ports, counts, bit numbers, vectors and the immediates of RET, ENTER, AAM and AAD are
- * zero-extended.
+ *   sign-extended in imm; ports, counts, bit numbers, vectors and the immediates of RET, ENTER, AAM and AAD are
+ *   zero-extended.
  * - ENTER: imm = allocation size, disp = nesting level.
  * - IN, OUT: FORM_I (port in imm) or FORM_0 (port in DX); size is that of the accumulator.
- * - String instructions, XLAT, MONITOR, CLZERO and SVM's rAX operands: FORM_0 with asize and seg (override, else DS).
+ * - String instructions, XLAT, MONITOR, CLZERO, SVM's rAX operands: FORM_0 with asize and seg (override, else DS).
  * - INSN_REP, INSN_REPNE: string instructions only. F2 before MOVS, LODS, STOS, INS, OUTS sets INSN_REP, as it repeats
- * like F3.
+ *   like F3.
  * - NOP (reserved NOPs too), UD0, UD1 and the CLASS_ ids: always FORM_0.
  * - VEX: BEXTR, BZHI, SARX, SHLX, SHRX have the control in vreg; ANDN, PDEP, PEXT the first source; MULX the low half
- * of the result. BLSI, BLSMSK, BLSR: FORM_RR or FORM_RM.
+ *   of the result. BLSI, BLSMSK, BLSR: FORM_RR or FORM_RM.
  * - MOV_TO_SEG: size 1. MOV_FROM_SEG: size of the register, or 1 to memory. PUSH_SEG, POP_SEG: FORM_R, reg = segment
- * number, size of the push.
- * - far JMP, CALL, RET: size is that of the offset. LGDT, LIDT, SGDT, SIDT: operand size (3 in 64-bit mode).
+ *   number, size of the push.
+ * - Far JMP, CALL, RET: size is that of the offset. LGDT, LIDT, SGDT, SIDT: operand size (3 in 64-bit mode).
  * - FORM_J, RIP-relative disp: the sum is kept modulo 2^32; within 4 KiB of +2 GiB the target is 4 GiB off. */
 struct insn {
     insn_fn *fn;
     union {
         struct {
-            int32_t
-                disp; /* displacement (RIP-relative: already relative to REG_RIPBASE, i.e. page offset+length+disp) */
-            int32_t imm; /* immediate, sign-extended as the instruction says; FORM_J: page offset of the insn + length +
-                            rel */
+            int32_t disp; /* displacement; RIP-relative: page offset + length + disp, to be added to REG_RIPBASE */
+            int32_t imm;  /* immediate; FORM_J: page offset + length + rel, to be added to REG_RIPBASE */
         };
-        int64_t imm64; /* MOV r64, imm64 and the address of moffs forms (scale = SCALE_MOFFS) */
+        int64_t imm64; /* MOV r64, imm and the address of moffs forms (scale = SCALE_MOFFS) */
     };
-    uint8_t
-        reg;    /* byte offset in gpr of the first register operand (or the segment, CR or DR NUMBER for those forms) */
-    uint8_t rm; /* byte offset of the second register operand (the r/m register) */
-    uint8_t base; /* byte offsets of the address registers, REG_ZERO when absent */
-    uint8_t index;
-    uint8_t scale; /* log2 */
-    uint8_t vreg;  /* byte offset of the third register operand (VEX.vvvv); MOVZX, MOVSX, MOVSXD: log2 bytes of the
-                    * source;  CRC32: log2 bytes of the destination (size is that of the source) */
+    uint8_t reg;         /* first register operand: byte offset in gpr, or the NUMBER of a segment, CR or DR */
+    uint8_t rm;          /* second register operand (the r/m register), likewise */
+    uint8_t base, index; /* byte offsets of the address registers */
+    uint8_t scale;       /* log2 */
+    uint8_t vreg; /* third register operand (VEX.vvvv). MOVZX, MOVSX, MOVSXD: log2 bytes of the source. CRC32: log2
+                   * bytes of the destination (size is that of the source) */
     uint8_t seg : 4, asize : 4; /* segment of the memory operand (enum seg_id); log2 of address bytes 1, 2, 3 */
     uint8_t len;                /* bytes, 1-15 */
     uint16_t id;                /* enum insn_id */

@@ -2,6 +2,7 @@
 #include "decoder/private.h"
 #include "sim/arch/x86.h"
 
+static bool is_high_byte(ZydisRegister r) { return r >= ZYDIS_REGISTER_AH && r <= ZYDIS_REGISTER_BH; }
 static bool is_segment(ZydisRegister r) { return r >= ZYDIS_REGISTER_ES && r <= ZYDIS_REGISTER_GS; }
 
 /* Byte offset in cpu->gpr of a general register, or the number of a segment, control or debug register. */
@@ -10,7 +11,7 @@ static uint8_t reg_code(ZydisRegister r) {
     if (r >= ZYDIS_REGISTER_EAX && r <= ZYDIS_REGISTER_R15D) return REG_OFF(r - ZYDIS_REGISTER_EAX);
     if (r >= ZYDIS_REGISTER_AX && r <= ZYDIS_REGISTER_R15W) return REG_OFF(r - ZYDIS_REGISTER_AX);
     if (r >= ZYDIS_REGISTER_AL && r <= ZYDIS_REGISTER_BL) return REG_OFF(r - ZYDIS_REGISTER_AL);
-    if (r >= ZYDIS_REGISTER_AH && r <= ZYDIS_REGISTER_BH) return (uint8_t)(REG_OFF(r - ZYDIS_REGISTER_AH) + 1);
+    if (is_high_byte(r)) return (uint8_t)(REG_OFF(r - ZYDIS_REGISTER_AH) + 1);
     if (r >= ZYDIS_REGISTER_SPL && r <= ZYDIS_REGISTER_R15B) return REG_OFF(r - ZYDIS_REGISTER_SPL + 4);
     if (is_segment(r)) return (uint8_t)(SEG_ES + (r - ZYDIS_REGISTER_ES));
     if (r >= ZYDIS_REGISTER_CR0 && r <= ZYDIS_REGISTER_CR15) return (uint8_t)(r - ZYDIS_REGISTER_CR0);
@@ -196,7 +197,10 @@ static void fill_operand(const struct zinsn *z, const ZydisDecodedOperand *op, b
             out->vreg = reg_code(op->reg.value);
             s->vreg = true;
         } else {
-            if (s->regs == 0) out->reg = reg_code(op->reg.value);
+            if (s->regs == 0) {
+                out->reg = reg_code(op->reg.value);
+                if (is_high_byte(op->reg.value)) out->flags |= INSN_REG_HI;
+            }
             if (s->regs == 1 && !s->mem) out->rm = reg_code(op->reg.value);
             s->regs++; /* a third one is the CL of SHLD and SHRD */
         }
