@@ -18,7 +18,8 @@ import statistics
 import sys
 import time
 
-import simulators
+sys.dont_write_bytecode = True  # nothing is left behind in the source tree
+import simulators  # pylint: disable=wrong-import-position
 
 INTEGER = ["sieve", "crc", "quicksort", "interp"]
 MEANS = [("integer", INTEGER), ("integer in a guest, VMX", [f"vmx-guest-{n}" for n in INTEGER]),
