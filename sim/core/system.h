@@ -27,6 +27,7 @@ struct cpu_model {
     uint32_t tsc_khz;
     uint64_t features[(FEAT_COUNT + 63) / 64];
     const struct cpuid_leaf *leaves; /* beyond those made from the features; ended by leaf ~0 */
+    uint32_t max_leaf, max_extended; /* highest basic and extended CPUID leaf */
     const void *virt_caps;           /* VMX capability MSR values or SVM feature data: owned by vmx/ or svm/ */
 };
 

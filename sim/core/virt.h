@@ -11,6 +11,7 @@ struct cpu;
 struct insn;
 struct event;
 struct mmu_result;
+struct cpuid_regs;
 
 /* Neutral points where a guest can be stopped. `a` and `b` of virt_ops->intercept carry what the comment says. */
 enum intercept {
@@ -134,8 +135,10 @@ struct virt_ops {
     void (*iret_unblock)(struct cpu *cpu);
     /* A line for reports: where we are (root, guest, VMCS or VMCB address), and the ring of the last exits. */
     void (*report)(struct cpu *cpu, FILE *out);
-    /* CPUID bits that depend on the extension's state; NULL: none */
+    /* For --stats: exits and entries by reason */
     void (*stats)(struct cpu *cpu, FILE *out);
+    /* CPUID: fill in or change what the extension decides (8000_000Ah, bits that depend on its state); NULL: nothing */
+    void (*cpuid)(struct cpu *cpu, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out);
 };
 
 /* How the guest's second stage is walked. mmu/mmu.h defines the kinds. */

@@ -1,0 +1,197 @@
+/* CPU models: look-up by name, +feature and -feature, the list for a user. */
+#include "sim/core/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(FEAT_COUNT <= 256, "feature numbers are kept in bytes");
+
+const struct feature_row feature_rows[FEAT_COUNT] = {
+    [FEAT_NONE] = {.name = ""},
+#define FEATURE(id, leaf, sub, reg, bit, name) [FEAT_##id] = {name, leaf, sub, CPUID_##reg, bit},
+#include "sim/arch/features.def"
+#undef FEATURE
+};
+
+/* Features that nothing implements yet: asking for them would promise instructions that are not there. */
+static bool implemented(enum feature f) {
+    switch (f) {
+    case FEAT_FPU:
+    case FEAT_MMX:
+    case FEAT_FXSR:
+    case FEAT_SSE:
+    case FEAT_SSE2:
+    case FEAT_SSE3:
+    case FEAT_XSAVE:
+    case FEAT_FFXSR: return false;
+    default: return true;
+    }
+}
+
+static const struct model_row *find_row(const char *name, size_t len) {
+    for (unsigned k = 0; k < model_row_count; k++) {
+        const char *n = model_rows[k].model.name;
+        if (strlen(n) == len && !memcmp(n, name, len)) return &model_rows[k];
+    }
+    return NULL;
+}
+
+static enum feature find_feature(const char *name, size_t len) {
+    for (unsigned f = FEAT_NONE + 1; f < FEAT_COUNT; f++)
+        if (strlen(feature_rows[f].name) == len && !memcmp(feature_rows[f].name, name, len)) return (enum feature)f;
+    return FEAT_NONE;
+}
+
+static void set_feature(struct cpu_model *m, enum feature f, bool on) {
+    uint64_t bit = 1ull << (f % 64);
+    if (on)
+        m->features[f / 64] |= bit;
+    else
+        m->features[f / 64] &= ~bit;
+}
+
+/* ---- messages ---- */
+
+/* How many single-letter edits apart two names are (Levenshtein); long names are cut at 31. */
+static unsigned distance(const char *a, size_t na, const char *b) {
+    unsigned row[32];
+    size_t nb = strlen(b);
+    if (na > 31) na = 31;
+    if (nb > 31) nb = 31;
+    for (unsigned j = 0; j <= nb; j++) row[j] = j;
+    for (unsigned i = 1; i <= na; i++) {
+        unsigned diagonal = row[0];
+        row[0] = i;
+        for (unsigned j = 1; j <= nb; j++) {
+            unsigned up = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
+            if (up + 1 < best) best = up + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            row[j] = best;
+            diagonal = up;
+        }
+    }
+    return row[nb];
+}
+
+/* The three features whose names are nearest, into text. */
+static void nearest_features(const char *name, size_t len, char *out, size_t size) {
+    bool taken[FEAT_COUNT] = {false};
+    out[0] = 0;
+    for (unsigned n = 0; n < 3; n++) {
+        unsigned best = FEAT_NONE, best_d = ~0u;
+        for (unsigned f = FEAT_NONE + 1; f < FEAT_COUNT; f++) {
+            unsigned d = distance(name, len, feature_rows[f].name);
+            if (!taken[f] && d < best_d) {
+                best = f;
+                best_d = d;
+            }
+        }
+        taken[best] = true;
+        size_t used = strlen(out);
+        snprintf(out + used, size - used, "%s%s", n ? ", " : "", feature_rows[best].name);
+    }
+}
+
+static void unknown_model(const char *name, size_t len, char *err, unsigned err_size) {
+    char names[256] = "";
+    for (unsigned k = 0; k < model_row_count; k++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", k ? ", " : "", model_rows[k].model.name);
+    }
+    snprintf(err, err_size, "unknown CPU model '%.*s': choose one of %s", (int)len, name, names);
+}
+
+/* ---- parsing ---- */
+
+static struct cpu_model *model_make(const struct model_row *row) {
+    struct cpu_model *m = malloc(sizeof *m);
+    if (!m) return NULL;
+    *m = row->model;
+    for (const uint8_t *f = row->features; *f != FEAT_NONE; f++) set_feature(m, (enum feature)*f, true);
+    return m;
+}
+
+/* One "+name" or "-name" */
+static bool apply(struct cpu_model *m, const char *item, size_t len, char *err, unsigned err_size) {
+    if (len < 2 || (item[0] != '+' && item[0] != '-')) {
+        snprintf(err, err_size, "'%.*s' in the CPU model: expected +FEATURE or -FEATURE, as in max-intel,-x2apic", (int)len,
+                 item);
+        return false;
+    }
+    enum feature f = find_feature(item + 1, len - 1);
+    if (f == FEAT_NONE) {
+        char near[128];
+        nearest_features(item + 1, len - 1, near, sizeof near);
+        snprintf(err, err_size, "unknown CPU feature '%.*s': did you mean %s?", (int)len - 1, item + 1, near);
+        return false;
+    }
+    if (item[0] == '+' && !implemented(f)) {
+        snprintf(err, err_size, "CPU feature '%s' is not implemented yet and cannot be added", feature_rows[f].name);
+        return false;
+    }
+    if (item[0] == '+' && f == (m->vendor == VENDOR_INTEL ? FEAT_SVM : FEAT_VMX)) {
+        snprintf(err, err_size, "CPU feature '%s' does not exist on %s processors: choose the model %s", feature_rows[f].name,
+                 m->vendor == VENDOR_INTEL ? "Intel" : "AMD", m->vendor == VENDOR_INTEL ? "max-amd" : "max-intel");
+        return false;
+    }
+    set_feature(m, f, item[0] == '+');
+    return true;
+}
+
+/* Features that mean nothing without another one */
+static void drop_dependents(struct cpu_model *m) {
+    static const struct {
+        uint8_t feature, needs;
+    } rules[] = {{FEAT_X2APIC, FEAT_APIC}, {FEAT_TSC_DEADLINE, FEAT_APIC}, {FEAT_INVPCID, FEAT_PCID}, {FEAT_LM, FEAT_PAE},
+                 {FEAT_SYSCALL, FEAT_LM},  {FEAT_LA57, FEAT_LM},           {FEAT_PCID, FEAT_LM},      {FEAT_PKU, FEAT_LM},
+                 {FEAT_PKS, FEAT_LM},      {FEAT_RDTSCP, FEAT_TSC},        {FEAT_FSGSBASE, FEAT_LM},  {FEAT_INVPCID, FEAT_PCID}};
+    for (unsigned k = 0; k < sizeof rules / sizeof rules[0]; k++)
+        if (!model_has(m, (enum feature)rules[k].needs)) set_feature(m, (enum feature)rules[k].feature, false);
+    if (!model_has(m, FEAT_LA57) && m->lin_bits > 48) m->lin_bits = 48;
+}
+
+struct cpu_model *model_parse(const char *spec, char *err, unsigned err_size) {
+    size_t len = strcspn(spec, ",");
+    const struct model_row *row = find_row(spec, len);
+    if (!row) {
+        unknown_model(spec, len, err, err_size);
+        return NULL;
+    }
+    struct cpu_model *m = model_make(row);
+    if (!m) {
+        snprintf(err, err_size, "out of memory for the CPU model");
+        return NULL;
+    }
+    for (const char *p = spec + len; *p;) {
+        p++; /* the comma */
+        size_t n = strcspn(p, ",");
+        if (!apply(m, p, n, err, err_size)) {
+            model_free(m);
+            return NULL;
+        }
+        p += n;
+    }
+    drop_dependents(m);
+    return m;
+}
+
+void model_free(struct cpu_model *m) { free(m); }
+
+void model_list(FILE *out) {
+    fprintf(out, "CPU models (--cpu NAME[,+FEATURE,-FEATURE...]):\n");
+    for (unsigned k = 0; k < model_row_count; k++)
+        fprintf(out, "  %-16s %s\n", model_rows[k].model.name, model_rows[k].model.title);
+    fprintf(out, "Features:");
+    unsigned column = 80;
+    for (unsigned f = FEAT_NONE + 1; f < FEAT_COUNT; f++) {
+        if (!implemented((enum feature)f)) continue;
+        unsigned len = (unsigned)strlen(feature_rows[f].name) + 1;
+        if (column + len > 78) {
+            fprintf(out, "\n ");
+            column = 1;
+        }
+        fprintf(out, " %s", feature_rows[f].name);
+        column += len;
+    }
+    fprintf(out, "\n");
+}

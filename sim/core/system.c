@@ -1,0 +1,72 @@
+/* The prologue of system instructions: what their row in decoder/insns.def says, in the order of the manuals. */
+#include "sim/core/system.h"
+
+#include "sim/ops/sys.h"
+
+const struct insn_row insn_rows[INSN_COUNT] = {
+    [INSN_INVALID] = {.name = "INVALID"},
+#define INSN(id, feat, attr, icp) [INSN_##id] = {#id, FEAT_##feat, attr, ICEPT_##icp},
+#include "decoder/insns.def"
+#undef INSN
+};
+
+/* Instructions that a control-register bit or CPL makes undefined, though the feature is there */
+static bool undefined_now(const struct cpu *cpu, unsigned id) {
+    switch (id) {
+    case INSN_MONITOR:
+    case INSN_MWAIT:
+    case INSN_STAC:
+    case INSN_CLAC: return cpu->cpl != 0;
+    case INSN_RDFSBASE:
+    case INSN_RDGSBASE:
+    case INSN_WRFSBASE:
+    case INSN_WRGSBASE: return !(cpu->ctl.cr4 & CR4_FSGSBASE);
+    case INSN_XGETBV:
+    case INSN_XSETBV: return !(cpu->ctl.cr4 & CR4_OSXSAVE);
+    case INSN_RDPKRU:
+    case INSN_WRPKRU: return !(cpu->ctl.cr4 & CR4_PKE);
+    default: return false;
+    }
+}
+
+/* #UD by mode and feature comes before everything else. SDM 2, "Exceptions" of each instruction */
+static bool undefined(const struct cpu *cpu, const struct insn_row *row, unsigned id) {
+    if ((row->attrs & A_PROT) && !cpu_is_prot(cpu)) return true;
+    if ((row->attrs & A_NO64) && cpu_is_64(cpu)) return true;
+    if ((row->attrs & A_ONLY64) && !cpu_is_64(cpu)) return true;
+    return !cpu_has(cpu, (enum feature)row->feature) || undefined_now(cpu, id);
+}
+
+/* Questions that need an operand are the body's to ask. */
+static bool asked_by_prologue(unsigned icept) { return icept != ICEPT_NONE && icept != ICEPT_IO; }
+
+static void intercept(struct cpu *cpu, const struct insn *i, const struct insn_row *row, enum icept_stage stage) {
+    if (!asked_by_prologue(row->icept)) return;
+    uint64_t a = 0;
+    if (row->icept == ICEPT_INTN) a = (uint8_t)i->imm;
+    if (row->icept == ICEPT_MWAIT) a = cpu->intr.monitor_addr != ~0ull;
+    cpu->virt.ops->intercept(cpu, stage, (enum intercept)row->icept, a, 0);
+}
+
+/* SDM 3, "Relative Priority of Faults and VM Exits": #UD and faults by privilege come first, unless the instruction's own row
+ * says otherwise; APM 2, "Instruction Intercepts", lists which intercepts precede the exceptions. */
+static void prologue(struct cpu *cpu, const struct insn *i, const struct insn_row *row) {
+    if (undefined(cpu, row, i->id)) cpu_ud(cpu);
+    if (unlikely(cpu->virt.guest)) intercept(cpu, i, row, STAGE_BEFORE_EXC);
+    if (cpu->cpl != 0) {
+        if (row->attrs & A_CPL0) cpu_gp0(cpu);
+        if ((row->attrs & A_UMIP) && (cpu->ctl.cr4 & CR4_UMIP)) cpu_gp0(cpu);
+    }
+    if (unlikely(cpu->virt.guest)) intercept(cpu, i, row, STAGE_AFTER_EXC);
+}
+
+void op_system(struct cpu *cpu, const struct insn *i) {
+    const struct insn_row *row = &insn_rows[i->id];
+    cpu->cur = i;
+    cpu->rip = cpu_next_rip(cpu, i);
+    prologue(cpu, i, row);
+    sys_bodies[i->id](cpu, i);
+    cpu->cur = NULL;
+    if (row->attrs & A_END) return;
+    NEXT(cpu, i);
+}
