@@ -22,6 +22,8 @@ struct device_ops {
     /* offset is relative to the registered range; size is 1, 2, 4 (8 for MMIO) */
     uint64_t (*read)(struct device *d, unsigned range, uint64_t offset, unsigned size);
     void (*write)(struct device *d, unsigned range, uint64_t offset, unsigned size, uint64_t val);
+    /* widest port access the device takes whole, 0 = 1 byte; the bus splits wider ones, and those that leave the range, into bytes */
+    unsigned port_width;
 };
 struct device { /* first member of every device's own struct */
     const struct device_ops *ops;
@@ -56,7 +58,8 @@ void timer_cancel(struct machine *m, struct timer *t);
 /* ---- memory ---- */
 
 /* Host pointer to a physical page's byte for RAM or ROM (ROM: reads only), NULL for MMIO and holes. */
-uint8_t *ram_ptr(struct machine *m, uint64_t pa, bool write);
+uint8_t *ram_ptr_slow(struct machine *m, uint64_t pa, bool write);
+static inline uint8_t *ram_ptr(struct machine *m, uint64_t pa, bool write);
 uint64_t mmio_read(struct machine *m, uint64_t pa, unsigned size);
 void mmio_write(struct machine *m, uint64_t pa, unsigned size, uint64_t val);
 bool machine_is_mmio(const struct machine *m, uint64_t pa);
@@ -96,6 +99,8 @@ void lapic_mmio_write(struct cpu *cpu, uint64_t offset, unsigned size, uint64_t 
 bool lapic_msr_read(struct cpu *cpu, uint32_t msr, uint64_t *val);
 bool lapic_msr_write(struct cpu *cpu, uint32_t msr, uint64_t val);
 bool lapic_set_base(struct cpu *cpu, uint64_t val);
+/* As firmware leaves the bootstrap processor: enabled, LINT0 = ExtINT, LINT1 = NMI (SDM 3, "Virtual Wire Mode" in MP initialization) */
+void lapic_set_virtual_wire(struct cpu *cpu);
 uint64_t lapic_get_deadline(struct cpu *cpu);
 void lapic_set_deadline(struct cpu *cpu, uint64_t tsc);
 bool lapic_enabled(const struct cpu *cpu);
@@ -107,12 +112,41 @@ struct op_table;
 struct block_cache;
 struct phys_page;  /* per RAM page: decoded-code bitmap; sim/core/block.c */
 
-enum stop_reason { STOP_NONE, STOP_EXIT_PORT, STOP_TRIPLE_FAULT, STOP_MAX_INSNS, STOP_TIMEOUT, STOP_IDLE_FOREVER, STOP_RESET, STOP_USER };
+enum stop_reason {
+    STOP_NONE,
+    STOP_EXIT_PORT,
+    STOP_TRIPLE_FAULT,
+    STOP_MAX_INSNS,
+    STOP_TIMEOUT,
+    STOP_IDLE_FOREVER,
+    STOP_RESET,
+    STOP_USER,
+    STOP_POWEROFF
+};
+
+/* Where a device's output goes. */
+enum sink_kind { SINK_NONE, SINK_STDIO, SINK_FILE };
+struct sink_config {
+    enum sink_kind kind;
+    const char *path;
+};
+
+struct machine_config {
+    struct cpu_model *model; /* owned by the machine once machine_create() succeeds */
+    uint64_t ram_size;       /* bytes, a multiple of 1 MiB */
+    unsigned cpus;
+    struct sink_config serial, debug_console;
+    int64_t rtc_start; /* what the clock shows at cycle 0: seconds since 1970 */
+    uint64_t max_insns;
+    unsigned timeout_seconds; /* of the host; looked at between slices only */
+    struct trace *trace;      /* owned, may be NULL */
+};
 
 struct machine {
     uint8_t *ram;          /* ram_size bytes; physical [0, low_size) then [4 GiB, ...) */
     uint64_t ram_size, low_size;
     uint64_t a20_mask;     /* ~0 or ~(1 << 20) */
+    uint64_t plain_low;    /* [0, plain_low) is RAM and nothing lies over it: what ram_ptr() answers by itself */
     unsigned phys_bits;
 
     struct cpu *cpu[MAX_CPUS];
@@ -136,7 +170,31 @@ struct machine {
     int exit_status;       /* value written to the exit port */
     char *stop_report;     /* text, owned */
     uint64_t max_insns;
+
+    struct cpu_model *model;
+    uint64_t slice_end;    /* machine cycle at which the running CPU's slice ends */
+    unsigned turn;         /* index of the CPU that runs next */
+    unsigned timeout_seconds;
+    volatile int interrupted; /* set by a signal handler: stop with STOP_USER */
+    bool intr_line;        /* the 8259's INTR output */
+    struct device *uart;
+    uint64_t poll_due;     /* when the serial input is looked at again */
 };
+
+struct machine *machine_create(const struct machine_config *c, char *err, size_t err_size);
+void machine_destroy(struct machine *m);
+/* Run until something stops the machine; m->stop says what. May be called again after STOP_USER, STOP_TIMEOUT and STOP_MAX_INSNS. */
+enum stop_reason machine_run(struct machine *m);
+uint64_t machine_insns(const struct machine *m); /* executed by all CPUs */
+/* What a person wants to see when a CPU died: events, registers, disassembly, the extension's report. */
+void machine_report_cpu(struct cpu *cpu, FILE *out);
+uint64_t machine_hash(struct machine *m); /* of registers and memory */
+
+static inline uint8_t *ram_ptr(struct machine *m, uint64_t pa, bool write) {
+    pa &= m->a20_mask;
+    if (__builtin_expect(pa < m->plain_low, 1)) return m->ram + pa;
+    return ram_ptr_slow(m, pa, write);
+}
 
 /* Ask every CPU to leave the run loop; the first reason wins. */
 void machine_stop(struct machine *m, enum stop_reason why);

@@ -1,0 +1,113 @@
+/* Whose turn it is. One clock for all CPUs: they run one after the other, each for a quantum, and the clock goes on
+ * through every turn; so what one CPU wrote before, another sees later, in time stamps too. Timers fire between slices.
+ * When every CPU is idle the clock jumps to the next timer. */
+#include <time.h>
+
+#include "sim/core/run.h"
+#include "sim/dev/dev.h"
+#include "sim/machine/internal.h"
+
+#define QUANTUM_ALONE  2000000ull /* cycles; between slices the host's clock and input are looked at */
+#define QUANTUM_SHARED 20000ull
+#define POLL_CYCLES    1000000ull
+
+uint64_t machine_insns(const struct machine *m) {
+    uint64_t n = 0;
+    for (unsigned i = 0; i < m->cpu_count; i++) n += cpu_icount(m->cpu[i]);
+    return n;
+}
+
+void machine_stop(struct machine *m, enum stop_reason why) {
+    if (m->stop == STOP_NONE) m->stop = why;
+    for (unsigned i = 0; i < m->cpu_count; i++) cpu_attention(m->cpu[i], ATTN_STOP);
+}
+
+void machine_request_reset(struct machine *m) { machine_stop(m, STOP_RESET); }
+
+/* Run one CPU until the slice ends or the next timer is due. */
+static enum run_result run_slice(struct machine *m, struct cpu *cpu, uint64_t quantum) {
+    if (m->timers && m->timers->due - m->now < quantum) quantum = m->timers->due - m->now;
+    if (m->max_insns) {
+        uint64_t left = m->max_insns - machine_insns(m); /* an instruction costs at least a cycle */
+        if (left < quantum) quantum = left;
+    }
+    m->running = cpu;
+    cpu->time.cycles = m->now;
+    m->slice_end = m->now + quantum;
+    enum run_result r = cpu_run(cpu, (int64_t)quantum);
+    m->now = cpu_cycles(cpu);
+    m->running = NULL;
+    timers_fire(m);
+    return r;
+}
+
+/* Can anything that is still to happen wake a CPU that runs nothing? A halted CPU that has interrupts disabled, outside
+ * a guest, hears only NMI, SMI and INIT, and with every CPU idle those come from interrupt lines programmed so. */
+static bool can_wake(const struct machine *m) {
+    if (lines_send_nmi(m)) return true;
+    for (unsigned i = 0; i < m->cpu_count; i++) {
+        const struct cpu *cpu = m->cpu[i];
+        if (cpu->virt.guest || cpu->intr.activity == ACT_ACTIVE || cpu->intr.activity == ACT_MWAIT) return true;
+        if (cpu->intr.activity == ACT_HLT && (cpu->rflags & FLAG_IF)) return true;
+    }
+    return false;
+}
+
+/* All CPUs are idle: jump to the next timer. */
+static void skip_time(struct machine *m) {
+    if (can_wake(m)) {
+        if (m->timers) {
+            if (m->timers->due > m->now) m->now = m->timers->due;
+            timers_fire(m);
+            return;
+        }
+        if (uart_wait_input(m->uart, 100)) return;
+    }
+    machine_stop(m, STOP_IDLE_FOREVER);
+}
+
+static uint64_t host_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec;
+}
+
+static void between_slices(struct machine *m, uint64_t deadline) {
+    if (m->interrupted) {
+        m->interrupted = 0;
+        machine_stop(m, STOP_USER);
+    }
+    if (deadline && host_seconds() >= deadline) machine_stop(m, STOP_TIMEOUT);
+    if (m->max_insns && machine_insns(m) >= m->max_insns) machine_stop(m, STOP_MAX_INSNS);
+    if (m->now >= m->poll_due) {
+        uart_poll(m->uart);
+        m->poll_due = m->now + POLL_CYCLES;
+    }
+}
+
+/* One turn for each CPU, starting with whose turn it is. */
+static void run_round(struct machine *m) {
+    unsigned idle = 0;
+    uint64_t quantum = m->cpu_count == 1 ? QUANTUM_ALONE : QUANTUM_SHARED;
+    for (unsigned n = 0; n < m->cpu_count && m->stop == STOP_NONE; n++) {
+        struct cpu *cpu = m->cpu[m->turn];
+        m->turn = (m->turn + 1) % m->cpu_count;
+        uint64_t begin = m->now;
+        if (run_slice(m, cpu, quantum) == RUN_IDLE && m->now == begin) idle++;
+        if (m->max_insns && machine_insns(m) >= m->max_insns) return;
+    }
+    if (idle == m->cpu_count && m->stop == STOP_NONE) skip_time(m);
+}
+
+enum stop_reason machine_run(struct machine *m) {
+    uint64_t deadline = m->timeout_seconds ? host_seconds() + m->timeout_seconds : 0;
+    m->stop = STOP_NONE;
+    for (unsigned i = 0; i < m->cpu_count; i++) m->cpu[i]->intr.attn &= ~(uint32_t)ATTN_STOP;
+    timers_fire(m);
+    do {
+        between_slices(m, deadline);
+        if (m->stop == STOP_NONE) run_round(m);
+    } while (m->stop == STOP_NONE);
+    devices_flush(m);
+    return m->stop;
+}
