@@ -32,22 +32,27 @@ include $(wildcard decoder/build.mk mmu/build.mk sim/build.mk vmx/build.mk svm/b
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
 
+# make V=1 shows the commands
+ifeq ($(V),)
+SAY = @echo "  $(1)	$(patsubst $(BUILD)/%,%,$@)";
+endif
+
 .PHONY: all clean
 all: $(BUILD)/hvsim $(BUILD)/libhvsim.a $(BUILD)/libhvsim.so
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	$(call SAY,CC) $(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/libhvsim.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call SAY,AR) $(AR) rcs $@ $^
 
 $(BUILD)/libhvsim.so: $(LIB_OBJ)
-	$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,libhvsim.so.0 $^ -o $@ $(ALL_LDFLAGS) $(LIBS)
+	$(call SAY,LD) $(CC) $(ALL_CFLAGS) -shared -Wl,-soname,libhvsim.so.0 $^ -o $@ $(ALL_LDFLAGS) $(LIBS)
 
 $(BUILD)/hvsim: $(CLI_OBJ) $(BUILD)/libhvsim.a
-	$(CC) $(ALL_CFLAGS) $^ -o $@ $(ALL_LDFLAGS) $(LIBS)
+	$(call SAY,LD) $(CC) $(ALL_CFLAGS) $^ -o $@ $(ALL_LDFLAGS) $(LIBS)
 
 clean:
 	rm -rf $(CLEAN_DIRS)
