@@ -1,0 +1,140 @@
+/* The one loop that walks every paging-structure format, for the first stage (stage1.c) and the second (stage2.c).
+ * Private to mmu/. */
+#ifndef HVSIM_MMU_WALK_H
+#define HVSIM_MMU_WALK_H
+
+#include <string.h>
+
+#include "mmu/format.h"
+#include "mmu/mmu.h"
+
+/* A second-stage translation of one guest-physical address. */
+struct stage2 {
+    enum mmu_status status;
+    uint64_t pa;
+    uint64_t entry;     /* the leaf */
+    uint64_t rights;    /* AND over all entries, in the format's positions */
+    uint32_t npf_error; /* NPT: EXITINFO1 bits 4:0 */
+    uint8_t shift;
+    bool may_read, may_write; /* permissions */
+    bool dirty;               /* a write needs no dirty bit set first */
+};
+
+enum walk_end { WALK_LEAF, WALK_ABSENT, WALK_RESERVED, WALK_STAGE2_FAULT, WALK_AGAIN };
+
+/* How often a walk starts anew after losing the race for an accessed or dirty bit. */
+#define WALK_RETRIES 8
+
+struct walk {
+    const struct mmu_format *f;
+    const struct mmu_phys *phys;
+    uint64_t va;         /* the address to be translated */
+    uint64_t table;      /* address of the current table */
+    uint64_t present;    /* any of these bits: the entry is present */
+    uint64_t rsvd;       /* reserved in every entry */
+    uint64_t rsvd_table; /* reserved in entries that point to tables, at levels of f->amd_levels */
+    uint64_t accessed;   /* the bit to be set in used entries; 0: none is */
+    uint16_t illegal;    /* EPT: bit n: rights n (bits 2:0 and bit 10 as bit 3) are a misconfiguration */
+    uint8_t leaf_levels; /* bit n: an entry of level n may map a large page */
+    uint8_t level;       /* from the root, 0 */
+    /* out */
+    uint64_t entry, entry_pa; /* the last entry read */
+    uint64_t rights;
+    /* first stage under a second */
+    const struct mmu_state *s;
+    struct stage2 s2; /* of the last entry */
+    uint64_t entry_gpa;
+    unsigned s2_access; /* how reads of entries count in the second stage */
+    unsigned s2_failed; /* the access that failed */
+};
+
+void stage2_translate(const struct mmu_state *s, const struct mmu_phys *phys, uint64_t gpa, unsigned access,
+                      struct stage2 *out);
+/* How the second stage sees an access to a paging-structure entry of the first. */
+unsigned stage2_table_access(const struct mmu_state *s);
+/* Put a second-stage fault into the result. */
+void stage2_report(const struct mmu_state *s, const struct stage2 *s2, uint64_t gpa, unsigned access, bool table,
+                   struct mmu_result *r);
+
+static inline uint64_t entry_read(const struct mmu_phys *p, uint64_t pa, unsigned size) {
+    uint64_t v = 0;
+    if (__builtin_expect(pa - p->ram_base < p->ram_size, 1)) {
+        const uint8_t *at = p->ram + (pa - p->ram_base);
+        if (size == 8)
+            memcpy(&v, at, 8);
+        else
+            memcpy(&v, at, 4);
+        return v;
+    }
+    if (!p->read(p->arg, pa, size, &v)) return size == 8 ? ~0ull : 0xFFFFFFFFull;
+    return v;
+}
+
+/* Set `bits` in the last entry read, by a locked write. false: the entry has changed meanwhile. */
+static inline bool entry_set(struct walk *w, uint64_t bits) {
+    if ((w->entry & bits) == bits) return true;
+    if (!w->phys->cas(w->phys->arg, w->entry_pa, w->f->entry_size, w->entry, w->entry | bits)) return false;
+    w->entry |= bits;
+    return true;
+}
+
+/* A guest entry is about to be written: the second stage must allow it. Under EPT without accessed and dirty flags the
+ * read of the entry did not ask for that. SDM 3 "EPT Violations" */
+static inline bool nested_writable(struct walk *w) {
+    if (w->s2_access & MMU_WRITE) return true;
+    stage2_translate(w->s, w->phys, w->entry_gpa, MMU_READ | MMU_WRITE, &w->s2);
+    w->s2_failed = MMU_READ | MMU_WRITE;
+    return w->s2.status == MMU_OK;
+}
+
+static inline enum walk_end entry_mark(struct walk *w, uint64_t bits, bool nested) {
+    if ((w->entry & bits) == bits) return WALK_LEAF;
+    if (nested && !nested_writable(w)) return WALK_STAGE2_FAULT;
+    return entry_set(w, bits) ? WALK_LEAF : WALK_AGAIN;
+}
+
+/* From w->table at w->level down to the entry that maps the page, or to the reason why there is none. */
+static inline __attribute__((always_inline)) enum walk_end walk(struct walk *w, bool nested) {
+    const struct mmu_format *f = w->f;
+    uint64_t rights = w->rights, table = w->table;
+    for (unsigned level = w->level;; level++) {
+        uint64_t at = table + ((w->va >> f->shift[level]) & f->index_mask[level]) * f->entry_size;
+        w->level = (uint8_t)level;
+        w->entry_pa = at;
+        if (nested) {
+            w->entry_gpa = at;
+            stage2_translate(w->s, w->phys, at, w->s2_access, &w->s2);
+            if (__builtin_expect(w->s2.status != MMU_OK, 0)) {
+                w->s2_failed = w->s2_access;
+                return WALK_STAGE2_FAULT;
+            }
+            w->entry_pa = w->s2.pa;
+        }
+        uint64_t e = entry_read(w->phys, w->entry_pa, f->entry_size);
+        w->entry = e;
+        rights &= (e ^ f->deny) | f->granted[level];
+        w->rights = rights;
+        if (__builtin_expect(!(e & w->present), 0)) return WALK_ABSENT;
+        bool leaf = level == f->levels - 1u || (e & ENTRY_LARGE && w->leaf_levels >> level & 1);
+        uint64_t rsvd =
+            leaf ? f->leaf_rsvd[level] : f->table_rsvd[level] | (f->amd_levels >> level & 1 ? w->rsvd_table : 0);
+        if (__builtin_expect(e & (rsvd | w->rsvd), 0)) return WALK_RESERVED;
+        if (__builtin_expect(w->illegal >> ((e & 7) | (e >> 7 & 8)) & 1, 0)) return WALK_RESERVED;
+        if (leaf) return WALK_LEAF;
+        uint64_t mark = f->no_accessed >> level & 1 ? 0 : w->accessed;
+        if (__builtin_expect((e & mark) != mark, 0)) {
+            enum walk_end end = entry_mark(w, mark, nested);
+            if (end != WALK_LEAF) return end;
+        }
+        table = e & f->address;
+    }
+}
+
+/* log2 size of the page that the entry found maps, and the address in it */
+static inline unsigned walk_shift(const struct walk *w) { return w->f->shift[w->level]; }
+static inline uint64_t walk_address(const struct walk *w) {
+    uint64_t offset_mask = (1ull << walk_shift(w)) - 1;
+    return (w->entry & w->f->address & ~offset_mask) | (w->va & offset_mask);
+}
+
+#endif
