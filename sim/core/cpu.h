@@ -61,7 +61,7 @@ struct msr_regs {
     uint64_t mcg_status, mcg_ctl, microcode, platform_info, tsc_deadline, hwcr, syscfg, patch_level;
     uint64_t mc[32][4]; /* machine-check banks: CTL, STATUS, ADDR, MISC */
     uint64_t umwait_control, perf_ctl, therm_interrupt, energy_bias;
-    uint64_t amd_scratch[16];
+    uint64_t amd_scratch[20], amd_perf[8], amd_mc_mask[8];
 };
 
 enum activity { ACT_ACTIVE, ACT_HLT, ACT_SHUTDOWN, ACT_WAIT_SIPI, ACT_MWAIT };
