@@ -134,6 +134,10 @@ static bool absent_at_vendor(enum insn_id id, unsigned mode, bool amd) {
     }
 }
 
+static bool is_0f0d_register(const ZydisDecodedInstruction *i) {
+    return i->opcode_map == ZYDIS_OPCODE_MAP_0F && i->opcode == 0x0D && i->raw.modrm.mod == 3;
+}
+
 enum insn_id identify(const struct zinsn *z, const struct decode_features *feat) {
     const ZydisDecodedInstruction *i = &z->i;
     enum insn_id id = (enum insn_id)id_of_mnemonic[i->mnemonic];
