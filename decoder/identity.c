@@ -168,6 +168,12 @@ enum insn_id identify(const struct zinsn *z, const struct decode_features *feat)
     case INSN_MOVSD:
     case INSN_CMPSD:
         return i->meta.category == ZYDIS_CATEGORY_STRINGOP ? id : INSN_CLASS_VEC;
+    /* REX.B makes 90 XCHG of R8 even behind F3, where Zydis says PAUSE */
+    case INSN_PAUSE:
+        return (i->attributes & ZYDIS_ATTRIB_HAS_REX) && i->raw.rex.B ? INSN_XCHG : id;
+    /* AMD: PREFETCH of a register is #UD (APM 3 "PREFETCHlevel"), elsewhere a reserved NOP */
+    case INSN_NOP:
+        return feat->amd && is_0f0d_register(i) ? INSN_INVALID : id;
     case INSN_WBINVD:
         return z->rep == 0xF3 && feat->wbnoinvd ? INSN_WBNOINVD : id;
     default:
