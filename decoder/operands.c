@@ -272,6 +272,14 @@ static void fill_by_id(const struct zinsn *z, const struct shape *s, struct insn
     case INSN_CRC32:
         out->vreg = log2_bytes(z->op[0].size);
         break;
+    case INSN_XCHG:
+        if (z->count == 0) { /* F3 REX.B 90, see identify() */
+            out->form = FORM_RR;
+            out->reg = REG_OFF(8);
+            out->rm = REG_OFF(0);
+            out->size = z->i.raw.rex.W ? 3 : z->osize_prefix ? 1 : 2;
+        }
+        break;
     default:
         break;
     }
