@@ -17,6 +17,7 @@
 #define B_63_52      BITS(63, 52)
 #define ALL_RIGHTS   (ENTRY_RW | ENTRY_US | ENTRY_NX)
 
+/* clang-format off: it would align the lists of unrelated fields */
 const struct mmu_format format_32 = {
     .levels = 2,
     .entry_size = 4,
@@ -116,6 +117,8 @@ const struct mmu_format format_ept5 = {
     .table_rsvd = {B_7_3, B_7_3, B_7_3,   B_6_3,   0  },
     .leaf_rsvd = {0,     0,     B_29_12, B_20_12, 0  },
 };
+
+/* clang-format on */
 
 const struct mmu_format *format_select(uint64_t cr4, uint64_t efer) {
     if (!(cr4 & CR4_PAE)) return &format_32;

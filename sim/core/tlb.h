@@ -83,6 +83,8 @@ static inline unsigned tlb_index(uint64_t la) { return (la >> 12) & (TLB_ENTRIES
 
 /* Select the space for the present control state and the context for the present privilege (called by cpu_update_mode). */
 void tlb_select(struct cpu *cpu);
+/* Bring tlb.walk (what walks depend on) up to date; tlb_select() does it when the space changes. CR3 and PDPTEs are filled in by each walk. */
+void tlb_update_walk(struct cpu *cpu);
 /* The context number of instruction fetches at the present privilege (for cpu->fetch_key); never TLB_CTX_NONE. Flushes set cpu->fetch_key
  * anew themselves. */
 uint64_t tlb_exec_ctx(struct cpu *cpu);

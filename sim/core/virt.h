@@ -146,6 +146,7 @@ struct virt_second_stage {
     uint8_t kind;     /* enum mmu_stage2_kind; 0 = none */
     uint64_t root;    /* EPTP or nCR3 */
     uint64_t host_cr0, host_cr4, host_efer; /* NPT: paging mode of the host at VMRUN */
+    uint64_t host_pat; /* NPT: the host's IA32_PAT (memory types, for reports) */
     bool gib_pages;   /* EPT: IA32_VMX_EPT_VPID_CAP bit 17 */
     bool exec_only;   /* EPT: IA32_VMX_EPT_VPID_CAP bit 0 */
     bool mode_based;  /* EPT: VM-execution control "mode-based execute control for EPT" */

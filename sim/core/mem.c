@@ -1,0 +1,272 @@
+/* Memory accesses that the fast paths of mem.h leave over. */
+#include "sim/core/mem.h"
+
+#include "sim/core/block.h"
+#include "sim/core/debug.h"
+#include "sim/core/fault.h"
+#include "sim/core/run.h"
+#include "sim/core/translate.h"
+#include "sim/machine/machine.h"
+
+/* ---- one place ---- */
+
+/* The effects of an access outside RAM must be seen at the next instruction boundary: the instruction is run alone,
+ * from its start. While an event is delivered there is nothing to go back to. */
+static void want_alone(struct cpu *cpu, const struct place *p) {
+    if (__builtin_expect(p->kind < PLACE_BUS, 1)) return;
+    if (!cpu->step && cpu->cur && !cpu->delivering.valid) cpu_restart_stepped(cpu);
+}
+
+static inline uint64_t load(const uint8_t *p, unsigned size) {
+    uint64_t v = 0;
+    switch (size) {
+    case 1:
+        return *p;
+    case 2:
+        memcpy(&v, p, 2);
+        return v;
+    case 4:
+        memcpy(&v, p, 4);
+        return v;
+    case 8:
+        memcpy(&v, p, 8);
+        return v;
+    default:
+        memcpy(&v, p, size);
+        return v;
+    }
+}
+static inline void store(uint8_t *p, unsigned size, uint64_t v) {
+    switch (size) {
+    case 1:
+        *p = (uint8_t)v;
+        break;
+    case 2:
+        memcpy(p, &v, 2);
+        break;
+    case 4:
+        memcpy(p, &v, 4);
+        break;
+    case 8:
+        memcpy(p, &v, 8);
+        break;
+    default:
+        memcpy(p, &v, size);
+        break;
+    }
+}
+
+static uint64_t outside_read(struct cpu *cpu, const struct place *p, unsigned size, unsigned access) {
+    uint64_t val = 0;
+    if (p->kind == PLACE_BUS) return mmio_read(cpu->machine, p->pa, size);
+    if (cpu->virt.ops->special_access(cpu, p->pa, size, access, &val)) return val;
+    return phys_read(cpu, p->pa, size);
+}
+static void outside_write(struct cpu *cpu, const struct place *p, unsigned size, uint64_t val) {
+    if (p->kind == PLACE_BUS)
+        mmio_write(cpu->machine, p->pa, size, val);
+    else if (!cpu->virt.ops->special_access(cpu, p->pa, size, MEM_WRITE, &val))
+        phys_write(cpu, p->pa, size, val);
+}
+
+/* The widest power of two that divides neither the address nor the length short. */
+static unsigned bus_width(uint64_t pa, unsigned size) {
+    unsigned w = 8;
+    while (w > size || pa & (w - 1)) w >>= 1;
+    return w;
+}
+
+/* [p, p + size) inside one page */
+static void place_read(struct cpu *cpu, const struct place *p, uint8_t *out, unsigned size) {
+    if (p->host) {
+        memcpy(out, p->host, size);
+        return;
+    }
+    for (struct place at = *p; size > 0;) {
+        unsigned w = bus_width(at.pa, size);
+        store(out, w, outside_read(cpu, &at, w, MEM_READ));
+        out += w;
+        at.pa += w;
+        size -= w;
+    }
+}
+static void place_write(struct cpu *cpu, const struct place *p, const uint8_t *in, unsigned size) {
+    if (p->host) {
+        memcpy(p->host, in, size);
+        if (p->kind == PLACE_CODE) block_store(cpu->machine, p->pa, size);
+        return;
+    }
+    for (struct place at = *p; size > 0;) {
+        unsigned w = bus_width(at.pa, size);
+        outside_write(cpu, &at, w, load(in, w));
+        in += w;
+        at.pa += w;
+        size -= w;
+    }
+}
+
+/* ---- checks beside translation ---- */
+
+/* SDM 3 "Alignment Check Exception (#AC)": data accesses at CPL 3, never the implicit ones. */
+static void check_alignment(struct cpu *cpu, uint64_t la, unsigned size, unsigned access) {
+    if (cpu->tlb.ctx != TLB_CTX_NONE || access & MEM_SYS) return;
+    if (cpu->cpl != 3 || !(cpu->rflags & FLAG_AC) || !(cpu->ctl.cr0 & CR0_AM)) return;
+    if (!(size & (size - 1)) && la & (size - 1)) cpu_raise_err(cpu, VEC_AC, 0);
+}
+
+static void watch(struct cpu *cpu, uint64_t la, unsigned size, unsigned access) {
+    if (cpu->tlb.ctx == TLB_CTX_NONE && !(access & MEM_SYS)) debug_data_access(cpu, la, size, access & MEM_RMW);
+}
+
+/* The page after that of la: addresses wrap at 4 GiB outside 64-bit mode. */
+static uint64_t next_page(const struct cpu *cpu, uint64_t la) {
+    uint64_t next = (la & PAGE_MASK) + PAGE_SIZE;
+    return next == 1ull << 32 && !cpu_is_64(cpu) ? 0 : next;
+}
+
+/* ---- reads and writes of 1, 2, 4 or 8 bytes ---- */
+
+static bool crosses(uint64_t la, unsigned size) { return (la & 0xFFF) + size > PAGE_SIZE; }
+
+/* Both halves of an access that crosses a page; returns the bytes in the first. */
+static unsigned resolve_two(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size, unsigned access,
+                            struct place p[2]) {
+    mem_resolve(cpu, i, la, access, &p[0]);
+    mem_resolve(cpu, i, next_page(cpu, la), access, &p[1]);
+    check_alignment(cpu, la, size, access);
+    want_alone(cpu, &p[0]);
+    want_alone(cpu, &p[1]);
+    return PAGE_SIZE - (la & 0xFFF);
+}
+
+static uint64_t read_at(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size, unsigned access) {
+    uint64_t val = 0;
+    struct place p[2];
+    if (__builtin_expect(crosses(la, size), 0)) {
+        unsigned n = resolve_two(cpu, i, la, size, access, p);
+        place_read(cpu, &p[0], (uint8_t *)&val, n);
+        place_read(cpu, &p[1], (uint8_t *)&val + n, size - n);
+    } else {
+        mem_resolve(cpu, i, la, access, p);
+        check_alignment(cpu, la, size, access);
+        want_alone(cpu, p);
+        val = p->host ? load(p->host, size) : outside_read(cpu, p, size, access & MEM_RMW);
+    }
+    watch(cpu, la, size, access & ~(unsigned)MEM_WRITE);
+    return val;
+}
+
+static void write_at(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size, uint64_t val, unsigned access) {
+    struct place p[2];
+    if (__builtin_expect(crosses(la, size), 0)) {
+        unsigned n = resolve_two(cpu, i, la, size, access, p);
+        place_write(cpu, &p[0], (uint8_t *)&val, n);
+        place_write(cpu, &p[1], (uint8_t *)&val + n, size - n);
+    } else {
+        mem_resolve(cpu, i, la, access, p);
+        check_alignment(cpu, la, size, access);
+        want_alone(cpu, p);
+        if (p->host) {
+            store(p->host, size, val);
+            if (p->kind == PLACE_CODE) block_store(cpu->machine, p->pa, size);
+        } else {
+            outside_write(cpu, p, size, val);
+        }
+    }
+    watch(cpu, la, size, access);
+}
+
+uint64_t mem_read_slow(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size) {
+    cpu->cur = i;
+    return read_at(cpu, i, la, size, MEM_READ);
+}
+
+void mem_write_slow(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size, uint64_t val) {
+    cpu->cur = i;
+    write_at(cpu, i, la, size, val, MEM_WRITE);
+}
+
+uint64_t mem_rmw_read_slow(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size) {
+    cpu->cur = i;
+    return read_at(cpu, i, la, size, MEM_RMW);
+}
+
+uint64_t mem_sys_read(struct cpu *cpu, uint64_t la, unsigned size) {
+    const struct tlb_entry *e = &cpu->tlb.e[tlb_index(la)];
+    if (e->tag_r == (((la + size - 1) & PAGE_MASK) | cpu->tlb.ctx_sys))
+        return load((const uint8_t *)(e->addend + (uintptr_t)la), size);
+    return read_at(cpu, cpu->cur, la, size, MEM_READ | MEM_SYS);
+}
+
+void mem_sys_write(struct cpu *cpu, uint64_t la, unsigned size, uint64_t val) {
+    const struct tlb_entry *e = &cpu->tlb.e[tlb_index(la)];
+    if (e->tag_w == (((la + size - 1) & PAGE_MASK) | cpu->tlb.ctx_sys))
+        store((uint8_t *)(e->addend + (uintptr_t)la), size, val);
+    else
+        write_at(cpu, cpu->cur, la, size, val, MEM_WRITE | MEM_SYS);
+}
+
+/* ---- ranges ---- */
+
+static unsigned bytes_here(uint64_t la, unsigned size) {
+    unsigned n = PAGE_SIZE - (la & 0xFFF);
+    return n < size ? n : size;
+}
+static uint64_t advance(const struct cpu *cpu, uint64_t la, unsigned n) {
+    return ((la & 0xFFF) + n) & 0xFFF ? la + n : next_page(cpu, la);
+}
+
+static void probe(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size, unsigned access) {
+    struct place p;
+    for (unsigned n; size > 0; size -= n) {
+        n = bytes_here(la, size);
+        mem_resolve(cpu, i, la, access, &p);
+        want_alone(cpu, &p);
+        la = advance(cpu, la, n);
+    }
+}
+
+void mem_probe(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size, unsigned access) {
+    cpu->cur = i;
+    probe(cpu, i, la, size, access);
+    check_alignment(cpu, la, size, access);
+}
+
+void mem_read_bytes(struct cpu *cpu, uint64_t la, void *buf, unsigned size, unsigned access) {
+    struct place p;
+    uint8_t *out = buf;
+    access = MEM_READ | (access & (MEM_WRITE | MEM_SYS | MEM_USER));
+    watch(cpu, la, size, access & ~(unsigned)MEM_WRITE);
+    for (unsigned n; size > 0; size -= n, out += n) {
+        n = bytes_here(la, size);
+        mem_resolve(cpu, cpu->cur, la, access, &p);
+        want_alone(cpu, &p);
+        place_read(cpu, &p, out, n);
+        la = advance(cpu, la, n);
+    }
+}
+
+void mem_write_bytes(struct cpu *cpu, uint64_t la, const void *buf, unsigned size, unsigned access) {
+    struct place p;
+    const uint8_t *in = buf;
+    access = MEM_WRITE | (access & (MEM_SYS | MEM_USER));
+    probe(cpu, cpu->cur, la, size, access);
+    watch(cpu, la, size, access);
+    for (unsigned n; size > 0; size -= n, in += n) {
+        n = bytes_here(la, size);
+        mem_resolve(cpu, cpu->cur, la, access, &p);
+        place_write(cpu, &p, in, n);
+        la = advance(cpu, la, n);
+    }
+}
+
+void *mem_host_run(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned access, unsigned *len) {
+    struct place p;
+    *len = 0;
+    if (cpu->tlb.ctx == TLB_CTX_NONE) return NULL;
+    cpu->cur = i;
+    mem_resolve(cpu, i, la, access, &p);
+    if (!p.host || (p.kind == PLACE_CODE && access & MEM_WRITE)) return NULL;
+    *len = PAGE_SIZE - (la & 0xFFF);
+    return p.host;
+}
