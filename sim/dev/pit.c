@@ -232,6 +232,7 @@ static void pit_reset(struct device *d) {
     for (unsigned i = 0; i < 3; i++)
         p->ch[i] = (struct channel){.mode = 3, .access = ACCESS_WORD, .gate = i != 2, .count = 65536};
     p->speaker = false;
+    update_irq(p); /* OUT is high */
 }
 
 static const struct device_ops pit_ops = {.name = "8254", .reset = pit_reset, .read = pit_read, .write = pit_write};

@@ -12,7 +12,8 @@
 #define MAX_CPUS       64
 #define CYCLES_PER_SEC 1000000000ull /* one virtual clock: 1 cycle = 1 ns at --timing fast */
 
-/* ---- device interface: a device is one file of sim/dev/ with create, reset, read, write (save/load come with snapshots) ---- */
+/* ---- device interface: a device is one file of sim/dev/ with create, reset, read, write (save/load come with
+ * snapshots) ---- */
 
 struct device;
 struct device_ops {
@@ -22,7 +23,8 @@ struct device_ops {
     /* offset is relative to the registered range; size is 1, 2, 4 (8 for MMIO) */
     uint64_t (*read)(struct device *d, unsigned range, uint64_t offset, unsigned size);
     void (*write)(struct device *d, unsigned range, uint64_t offset, unsigned size, uint64_t val);
-    /* widest port access the device takes whole, 0 = 1 byte; the bus splits wider ones, and those that leave the range, into bytes */
+    /* widest port access the device takes whole, 0 = 1 byte; the bus splits wider ones, and those that leave the range,
+     * into bytes */
     unsigned port_width;
 };
 struct device { /* first member of every device's own struct */
@@ -70,9 +72,10 @@ void machine_set_a20(struct machine *m, bool on);
 
 /* ---- interrupt lines ---- */
 
-void machine_set_irq(struct machine *m, unsigned irq, bool level);  /* ISA IRQ 0-15 (to 8259 and I/O APIC), 16-23 I/O APIC only */
-void machine_set_intr(struct machine *m, bool level);               /* 8259 INTR output, to the BSP's LINT0 */
-uint8_t pic_acknowledge(struct machine *m);                         /* INTA cycle */
+void machine_set_irq(struct machine *m, unsigned irq,
+                     bool level);                     /* ISA IRQ 0-15 (to 8259 and I/O APIC), 16-23 I/O APIC only */
+void machine_set_intr(struct machine *m, bool level); /* 8259 INTR output, to the BSP's LINT0 */
+uint8_t pic_acknowledge(struct machine *m);           /* INTA cycle */
 /* APIC message: delivery to the local APICs (I/O APIC, IPIs, MSI) */
 struct apic_message {
     uint8_t vector, delivery_mode, dest_mode, trigger, level, shorthand;
@@ -91,7 +94,7 @@ void lapic_reset(struct lapic *l, bool init);
 int lapic_pending(struct cpu *cpu, bool *pic);
 /* acknowledge: moves IRR to ISR (or runs INTA on the 8259) and returns the vector */
 uint8_t lapic_acknowledge(struct cpu *cpu);
-uint8_t lapic_get_tpr(struct cpu *cpu);             /* bits 7:0 */
+uint8_t lapic_get_tpr(struct cpu *cpu); /* bits 7:0 */
 void lapic_set_tpr(struct cpu *cpu, uint8_t tpr);
 /* xAPIC page, x2APIC MSRs, IA32_APIC_BASE and TSC deadline. false: #GP */
 uint64_t lapic_mmio_read(struct cpu *cpu, uint64_t offset, unsigned size);
@@ -99,7 +102,8 @@ void lapic_mmio_write(struct cpu *cpu, uint64_t offset, unsigned size, uint64_t 
 bool lapic_msr_read(struct cpu *cpu, uint32_t msr, uint64_t *val);
 bool lapic_msr_write(struct cpu *cpu, uint32_t msr, uint64_t val);
 bool lapic_set_base(struct cpu *cpu, uint64_t val);
-/* As firmware leaves the bootstrap processor: enabled, LINT0 = ExtINT, LINT1 = NMI (SDM 3, "Virtual Wire Mode" in MP initialization) */
+/* As firmware leaves the bootstrap processor: enabled, LINT0 = ExtINT, LINT1 = NMI (SDM 3, "Virtual Wire Mode" in MP
+ * initialization) */
 void lapic_set_virtual_wire(struct cpu *cpu);
 uint64_t lapic_get_deadline(struct cpu *cpu);
 void lapic_set_deadline(struct cpu *cpu, uint64_t tsc);
@@ -107,10 +111,10 @@ bool lapic_enabled(const struct cpu *cpu);
 
 /* ---- the machine ---- */
 
-struct trace;      /* sim/core/trace.h */
+struct trace; /* sim/core/trace.h */
 struct op_table;
 struct block_cache;
-struct phys_page;  /* per RAM page: decoded-code bitmap; sim/core/block.c */
+struct phys_page; /* per RAM page: decoded-code bitmap; sim/core/block.c */
 
 enum stop_reason {
     STOP_NONE,
@@ -140,50 +144,53 @@ struct machine_config {
     uint64_t max_insns;
     unsigned timeout_seconds; /* of the host; looked at between slices only */
     struct trace *trace;      /* owned, may be NULL */
+    bool att;                 /* disassemble in AT&T syntax */
 };
 
 struct machine {
-    uint8_t *ram;          /* ram_size bytes; physical [0, low_size) then [4 GiB, ...) */
+    uint8_t *ram; /* ram_size bytes; physical [0, low_size) then [4 GiB, ...) */
     uint64_t ram_size, low_size;
-    uint64_t a20_mask;     /* ~0 or ~(1 << 20) */
-    uint64_t plain_low;    /* [0, plain_low) is RAM and nothing lies over it: what ram_ptr() answers by itself */
+    uint64_t a20_mask;  /* ~0 or ~(1 << 20) */
+    uint64_t plain_low; /* [0, plain_low) is RAM and nothing lies over it: what ram_ptr() answers by itself */
     unsigned phys_bits;
 
     struct cpu *cpu[MAX_CPUS];
     unsigned cpu_count;
-    struct cpu *running;   /* the CPU whose turn it is */
-    uint64_t now;          /* cycles, at the start of the running CPU's slice */
-    struct timer *timers;  /* sorted by due, then by order of arming */
+    struct cpu *running;  /* the CPU whose turn it is */
+    uint64_t now;         /* cycles, at the start of the running CPU's slice */
+    struct timer *timers; /* sorted by due, then by order of arming */
 
     const struct op_table *ops;
     struct block_cache *blocks;
     struct trace *trace;
-    bool trace_exec;       /* every instruction is traced: all run stepped */
+    bool trace_exec; /* every instruction is traced: all run stepped */
 
-    struct mem_map *map;   /* sim/machine/memmap.c */
+    struct mem_map *map; /* sim/machine/memmap.c */
     struct port_bus *ports;
     struct device *devices[64];
     unsigned device_count;
     struct device *pic, *ioapic, *kbc; /* the ones others call */
 
     enum stop_reason stop;
-    int exit_status;       /* value written to the exit port */
-    char *stop_report;     /* text, owned */
+    int exit_status;   /* value written to the exit port */
+    char *stop_report; /* text, owned */
     uint64_t max_insns;
 
     struct cpu_model *model;
-    uint64_t slice_end;    /* machine cycle at which the running CPU's slice ends */
-    unsigned turn;         /* index of the CPU that runs next */
+    uint64_t slice_end; /* machine cycle at which the running CPU's slice ends */
+    unsigned turn;      /* index of the CPU that runs next */
+    bool att;           /* disassemble in AT&T syntax */
     unsigned timeout_seconds;
     volatile int interrupted; /* set by a signal handler: stop with STOP_USER */
-    bool intr_line;        /* the 8259's INTR output */
+    bool intr_line;           /* the 8259's INTR output */
     struct device *uart;
-    uint64_t poll_due;     /* when the serial input is looked at again */
+    uint64_t poll_due; /* when the serial input is looked at again */
 };
 
 struct machine *machine_create(const struct machine_config *c, char *err, size_t err_size);
 void machine_destroy(struct machine *m);
-/* Run until something stops the machine; m->stop says what. May be called again after STOP_USER, STOP_TIMEOUT and STOP_MAX_INSNS. */
+/* Run until something stops the machine; m->stop says what. May be called again after STOP_USER, STOP_TIMEOUT and
+ * STOP_MAX_INSNS. */
 enum stop_reason machine_run(struct machine *m);
 uint64_t machine_insns(const struct machine *m); /* executed by all CPUs */
 /* What a person wants to see when a CPU died: events, registers, disassembly, the extension's report. */

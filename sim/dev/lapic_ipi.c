@@ -1,0 +1,140 @@
+/* APIC messages: who is addressed, and what the message does there. SDM 3, "Determining IPI Destination". */
+#include "sim/dev/dev.h"
+#include "sim/dev/lapic.h"
+
+#define BROADCAST 0xFFFFFFFFu
+
+enum shorthand { TO_DEST, TO_SELF, TO_ALL, TO_OTHERS };
+
+/* SDM 3, "Logical Destination Mode" and "Logical Destination Mode in x2APIC Mode" */
+static bool logical_match(const struct lapic *l, uint32_t dest) {
+    if (dest == BROADCAST) return true;
+    if (lapic_x2(l)) return dest >> 16 == l->ldr >> 16 && (dest & l->ldr & 0xFFFF);
+    uint8_t mda = (uint8_t)dest, id = (uint8_t)(l->ldr >> 24);
+    if (l->dfr >> 28 == 0xF) return (mda & id) != 0;
+    return (mda >> 4 == id >> 4 || mda >> 4 == 0xF) && (mda & id & 0xF);
+}
+
+static bool addressed(const struct lapic *l, const struct apic_message *msg) {
+    if (!(l->cpu->msr.apic_base & APIC_BASE_ENABLE)) return false;
+    switch ((enum shorthand)msg->shorthand) {
+    case TO_SELF:
+        return l->cpu->id == msg->source;
+    case TO_ALL:
+        return true;
+    case TO_OTHERS:
+        return l->cpu->id != msg->source;
+    default:
+        break;
+    }
+    if (msg->dest_mode) return logical_match(l, msg->dest);
+    return msg->dest == BROADCAST || msg->dest == l->id;
+}
+
+/* What a message does at one destination. A software-disabled APIC hears only INIT, NMI, SMI and SIPI:
+ * SDM 3, "Local APIC State After It Has Been Software Disabled". */
+static void receive(struct lapic *l, const struct apic_message *msg) {
+    struct cpu *cpu = l->cpu;
+    switch ((enum apic_delivery)msg->delivery_mode) {
+    case APIC_FIXED:
+    case APIC_LOWEST:
+        if (l->svr & SVR_ENABLE) lapic_accept(l, msg->vector, msg->trigger);
+        break;
+    case APIC_SMI:
+        cpu_attention(cpu, ATTN_SMI);
+        break;
+    case APIC_NMI:
+        cpu_attention(cpu, ATTN_NMI);
+        break;
+    case APIC_INIT:
+        cpu_attention(cpu, ATTN_INIT);
+        break;
+    case APIC_SIPI:
+        cpu->intr.sipi_vector = msg->vector;
+        cpu_attention(cpu, ATTN_SIPI);
+        break;
+    case APIC_EXTINT:
+        if (!(l->svr & SVR_ENABLE)) break;
+        l->extint = true;
+        lapic_update(l);
+        break;
+    case APIC_RESERVED3:
+        break;
+    }
+}
+
+/* Lowest priority: the processor whose PPR is lowest, of equals the one with the lowest APIC ID. Focus is not modelled.
+ */
+static struct lapic *arbitrate(struct machine *m, const struct apic_message *msg) {
+    struct lapic *best = NULL;
+    for (unsigned i = 0; i < m->cpu_count; i++) {
+        struct lapic *l = m->cpu[i]->lapic;
+        if (!addressed(l, msg) || !(l->svr & SVR_ENABLE)) continue;
+        if (!best || lapic_ppr(l) < lapic_ppr(best)) best = l;
+    }
+    return best;
+}
+
+bool apic_deliver(struct machine *m, const struct apic_message *msg) {
+    if (msg->delivery_mode == APIC_LOWEST) {
+        struct lapic *l = arbitrate(m, msg);
+        if (l) receive(l, msg);
+        return l != NULL;
+    }
+    bool any = false;
+    for (unsigned i = 0; i < m->cpu_count; i++) {
+        struct lapic *l = m->cpu[i]->lapic;
+        if (!addressed(l, msg)) continue;
+        any = true;
+        receive(l, msg);
+    }
+    return any;
+}
+
+void lapic_send(struct lapic *l, uint64_t icr) {
+    struct apic_message msg = {
+        .vector = (uint8_t)icr,
+        .delivery_mode = icr >> 8 & 7,
+        .dest_mode = icr >> 11 & 1,
+        .level = icr >> 14 & 1,
+        .trigger = icr >> 15 & 1,
+        .shorthand = icr >> 18 & 3,
+        .dest = (uint32_t)(icr >> 32),
+        .source = l->cpu->id,
+    };
+    if (!lapic_x2(l)) {
+        msg.dest >>= 24;
+        if (msg.dest == 0xFF) msg.dest = BROADCAST;
+    }
+    /* INIT level de-assert only sets arbitration IDs, and not even that on current processors. */
+    if (msg.delivery_mode == APIC_INIT && msg.trigger && !msg.level) return;
+    if ((msg.delivery_mode == APIC_FIXED || msg.delivery_mode == APIC_LOWEST) && msg.vector < 16) {
+        lapic_error(l, ESR_SEND_VECTOR);
+        return;
+    }
+    msg.trigger = 0; /* IPIs are edge-triggered whatever the bit says: SDM 3, "Interrupt Command Register (ICR)" */
+    apic_deliver(l->cpu->machine, &msg);
+}
+
+/* ---- interrupt lines ---- */
+
+/* Like an ISA bus bridge: the 8259 sees IRQ 0-15, the I/O APIC has IRQ 0 on pin 2 and the others on their own. */
+void machine_set_irq(struct machine *m, unsigned irq, bool level) {
+    if (irq < 16 && irq != 2 && m->pic) pic_set_line(m->pic, irq, level);
+    if (irq != 2 && m->ioapic) ioapic_set_line(m->ioapic, irq == 0 ? 2 : irq, level);
+}
+
+void machine_set_intr(struct machine *m, bool level) {
+    m->intr_line = level;
+    if (m->cpu_count) lapic_set_lint0(m->cpu[0]->lapic, level);
+}
+
+uint8_t pic_acknowledge(struct machine *m) { return pic_inta(m->pic); }
+
+void ioapic_eoi(struct machine *m, uint8_t vector) { ioapic_end_of_interrupt(m->ioapic, vector); }
+
+bool lines_send_nmi(const struct machine *m) {
+    for (unsigned i = 0; i < m->cpu_count; i++)
+        if (lapic_lint_sends_nmi(m->cpu[i])) return true;
+    return ioapic_sends_nmi(m->ioapic);
+}

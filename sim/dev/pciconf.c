@@ -1,0 +1,35 @@
+/* PCI configuration mechanism 1, ports CF8H and CFCH: a bus without devices. PCI Local Bus Specification 3.0, "Software
+ * Generation of Configuration Transactions": a read that nobody answers gives ones. */
+#include "sim/dev/dev.h"
+
+enum pci_range { RANGE_ADDRESS, RANGE_DATA };
+#define ADDRESS_BITS 0x80FFFFFCu
+
+struct pciconf {
+    struct device dev;
+    uint32_t address;
+};
+
+static uint64_t pciconf_read(struct device *d, unsigned range, uint64_t offset, unsigned size) {
+    const struct pciconf *p = (struct pciconf *)d;
+    if (range == RANGE_ADDRESS && offset == 0 && size == 4) return p->address;
+    return ~0ull;
+}
+
+static void pciconf_write(struct device *d, unsigned range, uint64_t offset, unsigned size, uint64_t val) {
+    struct pciconf *p = (struct pciconf *)d;
+    if (range == RANGE_ADDRESS && offset == 0 && size == 4) p->address = (uint32_t)val & ADDRESS_BITS;
+}
+
+static void pciconf_reset(struct device *d) { ((struct pciconf *)d)->address = 0; }
+
+static const struct device_ops pciconf_ops = {
+    .name = "PCI", .reset = pciconf_reset, .read = pciconf_read, .write = pciconf_write, .port_width = 4};
+
+struct device *pciconf_create(struct machine *m) {
+    struct pciconf *p = device_alloc(m, sizeof *p, &pciconf_ops);
+    if (!p) return NULL;
+    machine_map_ports(m, &p->dev, RANGE_ADDRESS, 0xCF8, 4);
+    machine_map_ports(m, &p->dev, RANGE_DATA, 0xCFC, 4);
+    return &p->dev;
+}

@@ -1,0 +1,19 @@
+/* What is on the board, and where it is wired. Addresses and lines are in the device's own files. */
+#include "sim/dev/dev.h"
+#include "sim/machine/internal.h"
+
+bool board_create(struct machine *m, const struct machine_config *c, char *err, size_t err_size) {
+    m->pic = pic_create(m);
+    m->ioapic = ioapic_create(m);
+    m->kbc = kbc_create(m);
+    bool rest = pit_create(m) && rtc_create(m, c->rtc_start) && acpipm_create(m) && pciconf_create(m) &&
+                port80_create(m) && exitport_create(m);
+    if (!m->pic || !m->ioapic || !m->kbc || !rest) return false;
+    m->uart = uart_create(m, &c->serial, err, err_size);
+    return m->uart && debugcon_create(m, &c->debug_console, err, err_size);
+}
+
+void devices_flush(struct machine *m) {
+    (void)m;
+    fflush(NULL);
+}

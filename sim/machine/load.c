@@ -1,0 +1,154 @@
+/* Loading an image: reads the file, recognizes the format, keeps track of which memory is taken. */
+#include "sim/machine/load.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "sim/machine/internal.h"
+
+typedef unsigned long long ull;
+
+bool load_fail(struct loader *l, const char *path, const char *fmt, ...) {
+    int n = snprintf(l->err, l->err_size, "%s: ", path);
+    if (n < 0 || (size_t)n >= l->err_size) return false;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(l->err + n, l->err_size - (size_t)n, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+static bool read_stream(struct loader *l, struct file *f, FILE *in) {
+    struct stat st;
+    if (fstat(fileno(in), &st) != 0 || !S_ISREG(st.st_mode))
+        return load_fail(l, f->path, "expected a regular file, found a directory or device");
+    if (st.st_size == 0) return load_fail(l, f->path, "the file is empty; expected an image");
+    if ((uint64_t)st.st_size > l->m->ram_size)
+        return load_fail(l, f->path,
+                         "the file has %llu bytes, more than the machine's memory of %llu MiB; give more with --memory",
+                         (ull)st.st_size, (ull)l->m->ram_size >> 20);
+    f->size = (size_t)st.st_size;
+    f->data = malloc(f->size);
+    if (!f->data || fread(f->data, 1, f->size, in) != f->size)
+        return load_fail(l, f->path, "cannot read all of it: %s", f->data ? strerror(errno) : "out of memory");
+    return true;
+}
+
+bool file_read(struct loader *l, const char *path, size_t path_len, struct file *f) {
+    char *name = strndup(path, path_len);
+    *f = (struct file){.path = name};
+    if (!name) return load_fail(l, path, "out of memory");
+    FILE *in = fopen(name, "rb");
+    bool ok = in ? read_stream(l, f, in) : load_fail(l, name, "cannot open it: %s", strerror(errno));
+    if (in) fclose(in);
+    if (!ok) file_free(f);
+    return ok;
+}
+
+void file_free(struct file *f) {
+    free(f->data);
+    free((void *)(uintptr_t)f->path);
+    *f = (struct file){0};
+}
+
+/* ---- memory ---- */
+
+static bool is_ram(const struct machine *m, uint64_t start, uint64_t end) {
+    if (end <= m->low_size) return true;
+    return start >= HIGH_MEMORY && end - HIGH_MEMORY <= m->ram_size - m->low_size;
+}
+
+static const struct extent *overlap(const struct loader *l, uint64_t start, uint64_t end) {
+    for (unsigned i = 0; i < l->used_count; i++)
+        if (start < l->used[i].end && l->used[i].start < end) return &l->used[i];
+    return NULL;
+}
+
+bool load_place(struct loader *l, const char *path, const char *what, uint64_t start, uint64_t size, const void *data,
+                uint64_t data_size) {
+    uint64_t end = start + size;
+    if (!size) return true;
+    if (end < start || !is_ram(l->m, start, end))
+        return load_fail(
+            l, path,
+            "%s wants memory [%llx, %llx), but RAM is [0, %llx)%s; give more with --memory or link it elsewhere", what,
+            (ull)start, (ull)end, (ull)l->m->low_size, l->m->ram_size > l->m->low_size ? " and from 4 GiB" : "");
+    const struct extent *o = overlap(l, start, end);
+    if (o)
+        return load_fail(l, path,
+                         "%s wants memory [%llx, %llx), but [%llx, %llx) is taken by another part of the image; "
+                         "its segments must not overlap",
+                         what, (ull)start, (ull)end, (ull)o->start, (ull)o->end);
+    if (l->used_count == MAX_EXTENTS) return load_fail(l, path, "it has more than %d parts to load", MAX_EXTENTS);
+    l->used[l->used_count++] = (struct extent){start, end};
+    if (data_size && !machine_write(l->m, start, data, data_size))
+        return load_fail(l, path, "%s cannot be written to [%llx, %llx): a device is there", what, (ull)start,
+                         (ull)end);
+    return true;
+}
+
+bool load_find(struct loader *l, const char *path, const char *what, uint64_t size, uint64_t align, uint64_t min,
+               uint64_t max, uint64_t *addr) {
+    uint64_t at = (min + align - 1) & ~(align - 1);
+    for (;;) {
+        if (at + size > max || at + size < at || !is_ram(l->m, at, at + size))
+            return load_fail(l, path,
+                             "no room for %s: %llu bytes between %llx and %llx; give more memory with --memory", what,
+                             (ull)size, (ull)min, (ull)(max < l->m->low_size ? max : l->m->low_size));
+        const struct extent *o = overlap(l, at, at + size);
+        if (!o) break;
+        at = (o->end + align - 1) & ~(align - 1);
+    }
+    *addr = at;
+    return true;
+}
+
+/* What a PC's firmware would report: conventional memory, its own area below 1 MiB, and the rest. */
+unsigned memory_areas(const struct machine *m, struct memory_area area[MEMORY_AREAS]) {
+    const struct memory_area all[MEMORY_AREAS] = {
+        {0,           0x9FC00,                   1},
+        {0x9FC00,     0x400,                     2},
+        {0xF0000,     0x10000,                   2},
+        {0x100000,    m->low_size - 0x100000,    1},
+        {0xFEC00000,  0x300000,                  2}, /* I/O APIC, local APICs */
+        {HIGH_MEMORY, m->ram_size - m->low_size, 1},
+    };
+    unsigned n = 0;
+    for (unsigned i = 0; i < MEMORY_AREAS; i++)
+        if (all[i].size) area[n++] = all[i];
+    return n;
+}
+
+/* ---- formats ---- */
+
+static bool load_by_format(struct loader *l) {
+    uint32_t at;
+    if (l->req->flat || l->req->has_load_address || l->req->has_entry) return flat_load(l);
+    if (multiboot1_find(&l->image, &at)) return multiboot1_load(l, at);
+    if (multiboot2_find(&l->image, &at)) return multiboot2_load(l, at);
+    return load_fail(
+        l, l->req->path,
+        "no multiboot header in its first 8 KiB (magic 1BADB002 with flags and checksum that add up to 0) and no "
+        "multiboot2 header in its first 32 KiB%s; a flat binary needs --mode, --load-address or --entry",
+        elf_is(&l->image) ? " (it is an ELF file)" : "");
+}
+
+bool machine_load(struct machine *m, const struct hvsim_image *image, char *err, size_t err_size) {
+    struct loader *l = calloc(1, sizeof *l);
+    if (!l) {
+        snprintf(err, err_size, "out of memory");
+        return false;
+    }
+    *l = (struct loader){.m = m, .req = image, .err = err, .err_size = err_size};
+    bool ok = file_read(l, image->path, strlen(image->path), &l->image);
+    if (ok) {
+        boot_firmware_state(m);
+        ok = load_by_format(l);
+    }
+    file_free(&l->image);
+    free(l);
+    return ok;
+}

@@ -1,0 +1,121 @@
+/* The life of a machine. */
+#include "sim/machine/machine.h"
+
+#include <stdlib.h>
+
+#include "sim/core/block.h"
+#include "sim/core/flags.h"
+#include "sim/core/system.h"
+#include "sim/core/trace.h"
+#include "sim/machine/internal.h"
+#include "sim/ops/op.h"
+
+#define MAX_DEVICES (sizeof((struct machine *)0)->devices / sizeof((struct machine *)0)->devices[0])
+
+void machine_add_device(struct machine *m, struct device *d) {
+    if (m->device_count < MAX_DEVICES) m->devices[m->device_count++] = d;
+}
+
+static bool create_cpus(struct machine *m, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        struct cpu *cpu = cpu_create(m, m->model, i);
+        if (!cpu) return false;
+        m->cpu[m->cpu_count++] = cpu;
+    }
+    return true;
+}
+
+static bool create_core(struct machine *m, const struct machine_config *c) {
+    struct op_table *ops = malloc(sizeof *ops);
+    m->ops = ops;
+    if (!ops || !memory_create(m, c->ram_size) || !ports_create(m)) return false;
+    op_table_build(ops);
+    m->blocks = block_cache_create(m);
+    return m->blocks && create_cpus(m, c->cpus);
+}
+
+struct machine *machine_create(const struct machine_config *c, char *err, size_t err_size) {
+    struct machine *m = calloc(1, sizeof *m);
+    snprintf(err, err_size, "out of memory: cannot make a machine of %llu MiB and %u CPUs",
+             (unsigned long long)c->ram_size >> 20, c->cpus);
+    if (!m) return NULL;
+    m->model = c->model;
+    m->phys_bits = c->model->phys_bits;
+    m->max_insns = c->max_insns;
+    m->timeout_seconds = c->timeout_seconds;
+    m->trace = c->trace;
+    m->att = c->att;
+    m->trace_exec = c->trace && (c->trace->mask & TRACE_EXEC);
+    if (!create_core(m, c) || !board_create(m, c, err, err_size)) {
+        m->model = NULL; /* stays the caller's, as the trace does */
+        m->trace = NULL;
+        machine_destroy(m);
+        return NULL;
+    }
+    for (unsigned i = 0; i < m->device_count; i++)
+        if (m->devices[i]->ops->reset) m->devices[i]->ops->reset(m->devices[i]);
+    memory_layout_changed(m);
+    err[0] = '\0';
+    return m;
+}
+
+void machine_destroy(struct machine *m) {
+    if (!m) return;
+    m->timers = NULL; /* they lie in what is freed now */
+    for (unsigned i = 0; i < m->device_count; i++) {
+        if (m->devices[i]->ops->destroy) m->devices[i]->ops->destroy(m->devices[i]);
+        free(m->devices[i]);
+    }
+    for (unsigned i = 0; i < m->cpu_count; i++) cpu_destroy(m->cpu[i]);
+    if (m->blocks) block_cache_destroy(m->blocks);
+    ports_destroy(m);
+    memory_destroy(m);
+    free((void *)(uintptr_t)m->ops);
+    free(m->stop_report);
+    trace_close(m->trace);
+    model_free(m->model);
+    free(m);
+}
+
+/* ---- the state in one number ---- */
+
+#define HASH_PRIME 0x9FB21C651E98DF25ull
+
+static uint64_t mix(uint64_t h, uint64_t v) {
+    h = (h ^ v) * HASH_PRIME;
+    return h ^ h >> 29;
+}
+
+static uint64_t hash_cpu(uint64_t h, const struct cpu *cpu) {
+    for (unsigned i = 0; i < 16; i++) h = mix(h, cpu->gpr[i]);
+    for (unsigned i = 0; i < SEG_COUNT; i++) {
+        const struct seg *s = &cpu->seg[i];
+        h = mix(mix(h, s->base), (uint64_t)s->limit << 32 | s->ar);
+        h = mix(h, s->sel);
+    }
+    const uint64_t words[] = {cpu->rip,           flags_get(cpu),     cpu->cpl,        cpu->ctl.cr0,
+                              cpu->ctl.cr2,       cpu->ctl.cr3,       cpu->ctl.cr4,    cpu->ctl.efer,
+                              cpu->ctl.gdtr.base, cpu->ctl.idtr.base, cpu->dbg.dr6,    cpu->dbg.dr7,
+                              cpu->intr.activity, cpu->virt.guest,    cpu_icount(cpu), cpu_cycles(cpu)};
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) h = mix(h, words[i]);
+    return h;
+}
+
+/* Pages of zeros do not count, so that a page never touched equals one that was read. */
+static uint64_t hash_ram(uint64_t h, const struct machine *m) {
+    for (uint64_t off = 0; off < m->ram_size; off += PAGE_SIZE) {
+        const uint64_t *w = (const uint64_t *)(m->ram + off);
+        uint64_t any = 0, page = off;
+        for (unsigned i = 0; i < PAGE_SIZE / 8; i++) any |= w[i];
+        if (!any) continue;
+        for (unsigned i = 0; i < PAGE_SIZE / 8; i++) page = mix(page, w[i]);
+        h = mix(h, page);
+    }
+    return h;
+}
+
+uint64_t machine_hash(struct machine *m) {
+    uint64_t h = 0x6A09E667F3BCC908ull;
+    for (unsigned i = 0; i < m->cpu_count; i++) h = hash_cpu(h, m->cpu[i]);
+    return hash_ram(h, m);
+}
