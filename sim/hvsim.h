@@ -27,6 +27,7 @@ struct hvsim_config {
     unsigned timeout_seconds;  /* host seconds, 0: none */
     const char *trace;         /* "exec,exits:FILE" or NULL */
     bool att_syntax;
+    int64_t rtc_start;         /* date and time of the clock at the start, seconds since 1970; never the host's */
 };
 
 enum hvsim_image_mode { HVSIM_MODE_REAL, HVSIM_MODE_PROTECTED, HVSIM_MODE_LONG };
@@ -49,7 +50,8 @@ enum hvsim_stop {
     HVSIM_STOP_TIMEOUT,
     HVSIM_STOP_IDLE,          /* halted for ever: no event can come */
     HVSIM_STOP_RESET,         /* the guest asked for a reset */
-    HVSIM_STOP_USER           /* hvsim_interrupt() */
+    HVSIM_STOP_USER,          /* hvsim_interrupt() */
+    HVSIM_STOP_POWEROFF,      /* the guest switched the power off through ACPI */
 };
 
 void hvsim_config_default(struct hvsim_config *c);

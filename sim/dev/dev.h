@@ -48,7 +48,9 @@ struct sink {
 bool sink_open(struct sink *s, const struct sink_config *c, const char *what, char *err, size_t err_size);
 void sink_close(struct sink *s);
 static inline void sink_put(struct sink *s, uint8_t byte) {
-    if (s->f) putc(byte, s->f);
+    if (!s->f) return;
+    putc(byte, s->f);
+    if (byte == '\n') fflush(s->f); /* who watches sees a line when it is complete */
 }
 
 /* ---- clocks of other frequencies, derived from the machine's ---- */

@@ -1,0 +1,330 @@
+/* hvsim run IMAGE [options] */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "frontends/cli/cli.h"
+#include "sim/hvsim.h"
+
+#define MAX_MODULES 128
+
+enum option_id {
+    OPT_HELP = 256,
+    OPT_CPU,
+    OPT_MEMORY,
+    OPT_CPUS,
+    OPT_APPEND,
+    OPT_INITRD,
+    OPT_SERIAL,
+    OPT_DEBUG_CONSOLE,
+    OPT_MAX_INSTRUCTIONS,
+    OPT_TIMEOUT,
+    OPT_TRACE,
+    OPT_STATS,
+    OPT_LOAD_ADDRESS,
+    OPT_ENTRY,
+    OPT_MODE,
+    OPT_SYNTAX,
+    OPT_RTC,
+};
+
+/* Everything that the command line says. */
+struct request {
+    struct hvsim_config config;
+    struct hvsim_image image;
+    const char *modules[MAX_MODULES];
+    bool stats, help, list_cpus;
+};
+
+static const struct {
+    const char *name, *arg, *help;
+    enum option_id id;
+} options[] = {
+    {"cpu",              "MODEL",       "processor: NAME[,+FEATURE,-FEATURE...]; `help` lists the models (max-intel)", OPT_CPU             },
+    {"memory",           "SIZE",        "memory, such as 64M or 2G; a bare number is MiB (256M)",                      OPT_MEMORY          },
+    {"cpus",             "N",           "number of processors, 1 to 64 (1)",                                           OPT_CPUS            },
+    {"append",           "TEXT",        "command line for a multiboot image",                                          OPT_APPEND          },
+    {"initrd",           "FILE[,ARGS]", "boot module for a multiboot image; may be given again",                       OPT_INITRD          },
+    {"serial",           "WHERE",       "COM1: stdio, file:PATH or none (stdio)",                                      OPT_SERIAL          },
+    {"debug-console",    "WHERE",       "port E9H: stdio, file:PATH or none (none)",                                   OPT_DEBUG_CONSOLE   },
+    {"max-instructions", "N",           "stop after exactly N instructions",                                           OPT_MAX_INSTRUCTIONS},
+    {"timeout",          "SECONDS",     "stop after so many seconds of the host's time",                               OPT_TIMEOUT         },
+    {"trace",            "WHAT:FILE",   "write a trace; WHAT of exec, exits, int, io, mmio, msr, all",                 OPT_TRACE           },
+    {"stats",            NULL,          "print instruction counts, speed and VM exits at the end",                     OPT_STATS           },
+    {"load-address",     "ADDRESS",     "flat binary: where it goes (7C00H in real mode, else 1 MiB)",                 OPT_LOAD_ADDRESS    },
+    {"entry",            "ADDRESS",     "flat binary: where it starts (at its beginning)",                             OPT_ENTRY           },
+    {"mode",             "MODE",        "flat binary: real, protected or long (real)",                                 OPT_MODE            },
+    {"syntax",           "SYNTAX",      "disassembly: intel or att (intel)",                                           OPT_SYNTAX          },
+    {"rtc",              "DATE",        "clock at the start, as 2026-01-01T00:00:00",                                  OPT_RTC             },
+    {"help",             NULL,          "this text",                                                                   OPT_HELP            },
+};
+#define OPTIONS (sizeof options / sizeof options[0])
+
+static int print_help(void) {
+    puts("usage: hvsim run IMAGE [options]\n\n"
+         "Boots a multiboot image (version 1 or 2), or with --mode, --load-address or --entry a flat "
+         "binary.\n\noptions:");
+    for (unsigned i = 0; i < OPTIONS; i++) {
+        char left[40];
+        snprintf(left, sizeof left, "--%s %s", options[i].name, options[i].arg ? options[i].arg : "");
+        printf("  %-24s %s\n", left, options[i].help);
+    }
+    puts("\nexit status: (value << 1) | 1 of what the guest writes to port F4H; 0 power-off, 2 bad usage or image, 4 "
+         "triple\n"
+         "fault, 6 reset, 8 halted for ever, 10 --max-instructions, 12 --timeout, 14 interrupted");
+    return CLI_OK;
+}
+
+/* ---- values ---- */
+
+static bool parse_number(const char *option, const char *text, uint64_t max, uint64_t *val) {
+    char *end;
+    errno = 0;
+    *val = strtoull(text, &end, 0);
+    if (!errno && *text >= '0' && *text <= '9' && !*end && *val <= max) return true;
+    cli_error("--%s: expected a number from 0 to %llu (0x for hexadecimal), found '%s'", option,
+              (unsigned long long)max, text);
+    return false;
+}
+
+static bool parse_memory(const char *text, uint64_t *val) {
+    static const char units[] = "KMGT";
+    char *end;
+    errno = 0;
+    uint64_t n = strtoull(text, &end, 10);
+    unsigned shift = 20;
+    const char *unit = *end ? strchr(units, *end & ~0x20) : NULL;
+    if (unit) shift = 10 * (unsigned)(unit - units + 1);
+    if (unit) end++;
+    if (errno || *text < '0' || *text > '9' || *end || n > UINT64_MAX >> shift) {
+        cli_error("--memory: expected a size such as 512M or 2G, found '%s'", text);
+        return false;
+    }
+    *val = n << shift;
+    return true;
+}
+
+static bool parse_sink(const char *option, const char *text, enum hvsim_sink *kind, const char **path) {
+    *path = NULL;
+    if (!strcmp(text, "stdio"))
+        *kind = HVSIM_STDIO;
+    else if (!strcmp(text, "none"))
+        *kind = HVSIM_NONE;
+    else if (!strncmp(text, "file:", 5) && text[5]) {
+        *kind = HVSIM_FILE;
+        *path = text + 5;
+    } else {
+        cli_error("--%s: expected stdio, file:PATH or none, found '%s'", option, text);
+        return false;
+    }
+    return true;
+}
+
+/* One of `count` words, as its number. */
+static bool parse_word(const char *option, const char *text, const char *const *words, unsigned count, unsigned *val) {
+    for (*val = 0; *val < count; ++*val)
+        if (!strcmp(text, words[*val])) return true;
+    fprintf(stderr, "hvsim: --%s: expected one of", option);
+    for (unsigned i = 0; i < count; i++) fprintf(stderr, " %s", words[i]);
+    fprintf(stderr, "; found '%s'\n", text);
+    return false;
+}
+
+static bool parse_date(const char *text, int64_t *val) {
+    struct tm t = {0};
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &t);
+    if (!end || *end) {
+        cli_error("--rtc: expected a date and time such as 2026-01-01T00:00:00, found '%s'", text);
+        return false;
+    }
+    *val = (int64_t)timegm(&t);
+    return true;
+}
+
+static bool parse_mode(const char *text, struct hvsim_image *image) {
+    static const char *const words[] = {"real", "protected", "long"};
+    unsigned n;
+    if (!parse_word("mode", text, words, 3, &n)) return false;
+    image->mode = (enum hvsim_image_mode)n;
+    image->flat = true;
+    return true;
+}
+
+static bool parse_cpus(const char *text, unsigned *val) {
+    uint64_t n;
+    if (!parse_number("cpus", text, 64, &n)) return false;
+    *val = (unsigned)n;
+    return true;
+}
+
+static bool parse_timeout(const char *text, unsigned *val) {
+    uint64_t n;
+    if (!parse_number("timeout", text, UINT32_MAX, &n)) return false;
+    *val = (unsigned)n;
+    return true;
+}
+
+static bool parse_syntax(const char *text, bool *att) {
+    static const char *const words[] = {"intel", "att"};
+    unsigned n;
+    if (!parse_word("syntax", text, words, 2, &n)) return false;
+    *att = n == 1;
+    return true;
+}
+
+static bool add_module(struct request *r, const char *text) {
+    if (r->image.module_count == MAX_MODULES) {
+        cli_error("--initrd: at most %d modules can be given", MAX_MODULES);
+        return false;
+    }
+    r->modules[r->image.module_count++] = text;
+    return true;
+}
+
+static bool apply(struct request *r, enum option_id id, const char *arg) {
+    struct hvsim_config *c = &r->config;
+    struct hvsim_image *im = &r->image;
+    switch (id) {
+    case OPT_HELP:
+        return r->help = true;
+    case OPT_CPU:
+        c->cpu = arg;
+        if (!strcmp(arg, "help")) r->list_cpus = true;
+        return true;
+    case OPT_MEMORY:
+        return parse_memory(arg, &c->memory);
+    case OPT_CPUS:
+        return parse_cpus(arg, &c->cpus);
+    case OPT_APPEND:
+        im->append = arg;
+        return true;
+    case OPT_INITRD:
+        return add_module(r, arg);
+    case OPT_SERIAL:
+        return parse_sink("serial", arg, &c->serial, &c->serial_path);
+    case OPT_DEBUG_CONSOLE:
+        return parse_sink("debug-console", arg, &c->debug_console, &c->debug_console_path);
+    case OPT_MAX_INSTRUCTIONS:
+        return parse_number("max-instructions", arg, UINT64_MAX, &c->max_instructions);
+    case OPT_TIMEOUT:
+        return parse_timeout(arg, &c->timeout_seconds);
+    case OPT_TRACE:
+        c->trace = arg;
+        return true;
+    case OPT_STATS:
+        return r->stats = true;
+    case OPT_LOAD_ADDRESS:
+        return im->has_load_address = parse_number("load-address", arg, UINT64_MAX, &im->load_address);
+    case OPT_ENTRY:
+        return im->has_entry = parse_number("entry", arg, UINT64_MAX, &im->entry);
+    case OPT_MODE:
+        return parse_mode(arg, im);
+    case OPT_SYNTAX:
+        return parse_syntax(arg, &c->att_syntax);
+    case OPT_RTC:
+        return parse_date(arg, &c->rtc_start);
+    }
+    return false;
+}
+
+static bool parse(int argc, char **argv, struct request *r) {
+    struct option table[OPTIONS + 1] = {{0}};
+    for (unsigned i = 0; i < OPTIONS; i++)
+        table[i] = (struct option){options[i].name, options[i].arg ? required_argument : no_argument, NULL,
+                                   (int)options[i].id};
+    opterr = 0;
+    for (int id; (id = getopt_long(argc, argv, ":h", table, NULL)) != -1;) {
+        if (id == ':' || id == '?') {
+            cli_error(id == ':' ? "%s needs an argument; see `hvsim run --help`"
+                                : "%s is no option of `hvsim run`; see `hvsim run --help`",
+                      argv[optind - 1]);
+            return false;
+        }
+        if (!apply(r, id == 'h' ? OPT_HELP : (enum option_id)id, optarg)) return false;
+    }
+    if (r->help || r->list_cpus) return true;
+    if (argc - optind != 1) {
+        if (argc == optind)
+            cli_error("expected an image to run, found none; try `hvsim run IMAGE`");
+        else
+            cli_error("expected one image, found '%s' and '%s'; the guest's arguments go into --append", argv[optind],
+                      argv[optind + 1]);
+        return false;
+    }
+    r->image.path = argv[optind];
+    r->image.modules = r->modules;
+    return true;
+}
+
+/* ---- running ---- */
+
+static hvsim *volatile running; /* for the signal handler, which can be given nothing */
+
+static void on_signal(int sig) {
+    (void)sig;
+    if (running) hvsim_interrupt(running);
+}
+
+static int finish(hvsim *h, enum hvsim_stop stop) {
+    switch (stop) {
+    case HVSIM_STOP_EXIT:
+        return (hvsim_exit_value(h) << 1 | 1) & 0xFF;
+    case HVSIM_STOP_POWEROFF:
+        return CLI_OK;
+    case HVSIM_STOP_TRIPLE_FAULT:
+        fputs(hvsim_report(h), stderr);
+        return CLI_TRIPLE_FAULT;
+    case HVSIM_STOP_RESET:
+        fputs("hvsim: the guest asked for a reset\n", stderr);
+        return CLI_RESET;
+    case HVSIM_STOP_IDLE:
+        fputs("hvsim: every processor is halted and nothing can wake it\n", stderr);
+        return CLI_IDLE;
+    case HVSIM_STOP_INSTRUCTIONS:
+        fprintf(stderr, "hvsim: stopped after %llu instructions (--max-instructions)\n",
+                (unsigned long long)hvsim_instructions(h));
+        return CLI_INSTRUCTIONS;
+    case HVSIM_STOP_TIMEOUT:
+        fputs("hvsim: stopped by --timeout\n", stderr);
+        return CLI_TIMEOUT;
+    case HVSIM_STOP_USER:
+        fputs("hvsim: interrupted\n", stderr);
+        return CLI_INTERRUPTED;
+    }
+    return CLI_USAGE;
+}
+
+static int run(const struct request *r) {
+    char err[512];
+    hvsim *h = hvsim_create(&r->config, err, sizeof err);
+    if (!h) return cli_error("%s", err);
+    if (!hvsim_load(h, &r->image, err, sizeof err)) {
+        hvsim_destroy(h);
+        return cli_error("%s", err);
+    }
+    running = h;
+    struct sigaction act = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+    int status = finish(h, hvsim_run(h));
+    if (r->stats) hvsim_stats(h, stderr);
+    running = NULL;
+    hvsim_destroy(h);
+    return status;
+}
+
+int cli_run(int argc, char **argv) {
+    struct request r = {.stats = false};
+    hvsim_config_default(&r.config);
+    if (!parse(argc, argv, &r)) return CLI_USAGE;
+    if (r.help) return print_help();
+    if (r.list_cpus) {
+        hvsim_list_cpus(stdout);
+        return CLI_OK;
+    }
+    return run(&r);
+}

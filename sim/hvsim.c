@@ -1,0 +1,312 @@
+/* The public interface of libhvsim: machines for front ends and for programs that embed the simulator. */
+#include "sim/hvsim.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "sim/core/flags.h"
+#include "sim/core/system.h"
+#include "sim/core/trace.h"
+#include "sim/machine/load.h"
+
+#define API __attribute__((visibility("default")))
+
+#define MIB           (1ull << 20)
+#define MEMORY_MAX    (64ull << 30)
+#define DEFAULT_START 1767225600 /* 2026-01-01 00:00:00 */
+
+typedef unsigned long long ull;
+
+struct hvsim {
+    struct machine *m;
+    double host_seconds; /* spent in hvsim_run() */
+};
+
+API const char *hvsim_version(void) { return "0.1.0"; }
+
+API void hvsim_config_default(struct hvsim_config *c) {
+    *c = (struct hvsim_config){
+        .memory = 256 * MIB, .cpus = 1, .serial = HVSIM_STDIO, .debug_console = HVSIM_NONE, .rtc_start = DEFAULT_START};
+}
+
+static bool check_config(const struct hvsim_config *c, char *err, size_t err_size) {
+    if (c->memory < MIB || c->memory > MEMORY_MAX || c->memory % MIB)
+        snprintf(err, err_size, "memory: expected a multiple of 1 MiB between 1 MiB and 64 GiB, found %llu bytes",
+                 (ull)c->memory);
+    else if (c->cpus < 1 || c->cpus > MAX_CPUS)
+        snprintf(err, err_size, "cpus: expected 1 to %d, found %u", MAX_CPUS, c->cpus);
+    else if ((c->serial == HVSIM_FILE && !c->serial_path) || (c->debug_console == HVSIM_FILE && !c->debug_console_path))
+        snprintf(err, err_size, "serial port, debug console: a file needs a path");
+    else
+        return true;
+    return false;
+}
+
+static struct sink_config sink(enum hvsim_sink kind, const char *path) {
+    static const enum sink_kind to[] = {[HVSIM_NONE] = SINK_NONE, [HVSIM_STDIO] = SINK_STDIO, [HVSIM_FILE] = SINK_FILE};
+    return (struct sink_config){to[kind], path};
+}
+
+API hvsim *hvsim_create(const struct hvsim_config *c, char *err, size_t err_size) {
+    if (!check_config(c, err, err_size)) return NULL;
+    struct machine_config mc = {
+        .ram_size = c->memory,
+        .cpus = c->cpus,
+        .serial = sink(c->serial, c->serial_path),
+        .debug_console = sink(c->debug_console, c->debug_console_path),
+        .rtc_start = c->rtc_start,
+        .max_insns = c->max_instructions,
+        .timeout_seconds = c->timeout_seconds,
+        .att = c->att_syntax,
+    };
+    mc.model = model_parse(c->cpu ? c->cpu : "max-intel", err, (unsigned)err_size);
+    if (!mc.model) return NULL;
+    if (c->trace) mc.trace = trace_open(c->trace, c->att_syntax, err, err_size);
+    hvsim *h = !c->trace || mc.trace ? calloc(1, sizeof *h) : NULL;
+    if (h) h->m = machine_create(&mc, err, err_size);
+    if (h && h->m) return h;
+    trace_close(mc.trace);
+    model_free(mc.model);
+    free(h);
+    return NULL;
+}
+
+API void hvsim_destroy(hvsim *h) {
+    if (!h) return;
+    machine_destroy(h->m);
+    free(h);
+}
+
+API bool hvsim_load(hvsim *h, const struct hvsim_image *image, char *err, size_t err_size) {
+    return machine_load(h->m, image, err, err_size);
+}
+
+/* ---- running ---- */
+
+static double host_time(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* The report on a triple fault is made from the state that the processor died in. */
+static void make_report(struct machine *m) {
+    size_t size;
+    FILE *out = open_memstream(&m->stop_report, &size);
+    if (!out) return;
+    for (unsigned i = 0; i < m->cpu_count; i++) {
+        if (m->cpu[i]->intr.activity != ACT_SHUTDOWN && m->cpu_count > 1) continue;
+        fprintf(out,
+                "triple fault: a fault occurred while a double fault was delivered, and the processor shut down\n");
+        machine_report_cpu(m->cpu[i], out);
+    }
+    fclose(out);
+}
+
+API enum hvsim_stop hvsim_run(hvsim *h) {
+    static const enum hvsim_stop why[] = {
+        [STOP_NONE] = HVSIM_STOP_USER,
+        [STOP_EXIT_PORT] = HVSIM_STOP_EXIT,
+        [STOP_TRIPLE_FAULT] = HVSIM_STOP_TRIPLE_FAULT,
+        [STOP_MAX_INSNS] = HVSIM_STOP_INSTRUCTIONS,
+        [STOP_TIMEOUT] = HVSIM_STOP_TIMEOUT,
+        [STOP_IDLE_FOREVER] = HVSIM_STOP_IDLE,
+        [STOP_RESET] = HVSIM_STOP_RESET,
+        [STOP_USER] = HVSIM_STOP_USER,
+        [STOP_POWEROFF] = HVSIM_STOP_POWEROFF,
+    };
+    double start = host_time();
+    enum stop_reason stop = machine_run(h->m);
+    h->host_seconds += host_time() - start;
+    if (stop == STOP_TRIPLE_FAULT && !h->m->stop_report) make_report(h->m);
+    return why[stop];
+}
+
+API void hvsim_interrupt(hvsim *h) { h->m->interrupted = 1; }
+API int hvsim_exit_value(const hvsim *h) { return h->m->exit_status; }
+API const char *hvsim_report(const hvsim *h) { return h->m->stop_report ? h->m->stop_report : ""; }
+API uint64_t hvsim_instructions(const hvsim *h) { return machine_insns(h->m); }
+API uint64_t hvsim_state_hash(const hvsim *h) { return machine_hash(h->m); }
+
+API void hvsim_stats(hvsim *h, FILE *out) {
+    struct machine *m = h->m;
+    uint64_t insns = machine_insns(m);
+    fprintf(out, "%llu instructions, %llu cycles of virtual time\n", (ull)insns, (ull)m->now);
+    fprintf(out, "%.3f s of host time, %.1f million instructions per second\n", h->host_seconds,
+            h->host_seconds > 0 ? (double)insns / h->host_seconds / 1e6 : 0.0);
+    for (unsigned i = 0; i < m->cpu_count; i++) {
+        struct cpu *cpu = m->cpu[i];
+        if (m->cpu_count > 1) fprintf(out, "CPU %u: %llu instructions\n", i, (ull)cpu_icount(cpu));
+        if (!cpu->virt.ops || !(cpu->virt.entries | cpu->virt.exits)) continue;
+        fprintf(out, "CPU %u: %llu VM entries, %llu VM exits\n", i, (ull)cpu->virt.entries, (ull)cpu->virt.exits);
+        if (cpu->virt.ops->stats) cpu->virt.ops->stats(cpu, out);
+    }
+    fprintf(out, "state hash %016llx\n", (ull)machine_hash(m));
+}
+
+API void hvsim_list_cpus(FILE *out) { model_list(out); }
+
+/* ---- registers and memory ---- */
+
+enum reg_kind {
+    REG_GPR,
+    REG_RIP,
+    REG_RFLAGS,
+    REG_CR,
+    REG_DR,
+    REG_DR6,
+    REG_DR7,
+    REG_EFER,
+    REG_CR8,
+    REG_SEL,
+    REG_BASE,
+    REG_CPL
+};
+
+static const struct {
+    const char *name;
+    uint8_t kind, index;
+} reg_names[] = {
+    {"rax",     REG_GPR,    RAX     },
+    {"rcx",     REG_GPR,    RCX     },
+    {"rdx",     REG_GPR,    RDX     },
+    {"rbx",     REG_GPR,    RBX     },
+    {"rsp",     REG_GPR,    RSP     },
+    {"rbp",     REG_GPR,    RBP     },
+    {"rsi",     REG_GPR,    RSI     },
+    {"rdi",     REG_GPR,    RDI     },
+    {"r8",      REG_GPR,    R8      },
+    {"r9",      REG_GPR,    R9      },
+    {"r10",     REG_GPR,    R10     },
+    {"r11",     REG_GPR,    R11     },
+    {"r12",     REG_GPR,    R12     },
+    {"r13",     REG_GPR,    R13     },
+    {"r14",     REG_GPR,    R14     },
+    {"r15",     REG_GPR,    R15     },
+    {"rip",     REG_RIP,    0       },
+    {"rflags",  REG_RFLAGS, 0       },
+    {"cr0",     REG_CR,     0       },
+    {"cr2",     REG_CR,     2       },
+    {"cr3",     REG_CR,     3       },
+    {"cr4",     REG_CR,     4       },
+    {"cr8",     REG_CR8,    0       },
+    {"efer",    REG_EFER,   0       },
+    {"dr0",     REG_DR,     0       },
+    {"dr1",     REG_DR,     1       },
+    {"dr2",     REG_DR,     2       },
+    {"dr3",     REG_DR,     3       },
+    {"dr6",     REG_DR6,    0       },
+    {"dr7",     REG_DR7,    0       },
+    {"cpl",     REG_CPL,    0       },
+    {"es",      REG_SEL,    SEG_ES  },
+    {"cs",      REG_SEL,    SEG_CS  },
+    {"ss",      REG_SEL,    SEG_SS  },
+    {"ds",      REG_SEL,    SEG_DS  },
+    {"fs",      REG_SEL,    SEG_FS  },
+    {"gs",      REG_SEL,    SEG_GS  },
+    {"ldtr",    REG_SEL,    SEG_LDTR},
+    {"tr",      REG_SEL,    SEG_TR  },
+    {"es.base", REG_BASE,   SEG_ES  },
+    {"cs.base", REG_BASE,   SEG_CS  },
+    {"ss.base", REG_BASE,   SEG_SS  },
+    {"ds.base", REG_BASE,   SEG_DS  },
+    {"fs.base", REG_BASE,   SEG_FS  },
+    {"gs.base", REG_BASE,   SEG_GS  },
+};
+
+static int find_reg(const hvsim *h, unsigned cpu, const char *name) {
+    if (cpu >= h->m->cpu_count) return -1;
+    for (unsigned i = 0; i < sizeof reg_names / sizeof reg_names[0]; i++)
+        if (!strcasecmp(name, reg_names[i].name)) return (int)i;
+    return -1;
+}
+
+static uint64_t *control_reg(struct cpu *cpu, unsigned n) {
+    struct ctl_regs *c = &cpu->ctl;
+    return n == 0 ? &c->cr0 : n == 2 ? &c->cr2 : n == 3 ? &c->cr3 : &c->cr4;
+}
+
+/* The place of a register that is simply a 64-bit word; NULL for the others. */
+static uint64_t *reg_word(struct cpu *cpu, enum reg_kind kind, unsigned index) {
+    switch (kind) {
+    case REG_GPR:
+        return &cpu->gpr[index];
+    case REG_RIP:
+        return &cpu->rip;
+    case REG_CR:
+        return control_reg(cpu, index);
+    case REG_DR:
+        return &cpu->dbg.dr[index];
+    case REG_DR6:
+        return &cpu->dbg.dr6;
+    case REG_DR7:
+        return &cpu->dbg.dr7;
+    case REG_EFER:
+        return &cpu->ctl.efer;
+    case REG_BASE:
+        return &cpu->seg[index].base;
+    default:
+        return NULL;
+    }
+}
+
+API bool hvsim_get_reg(hvsim *h, unsigned cpu_nr, const char *name, uint64_t *val) {
+    int n = find_reg(h, cpu_nr, name);
+    if (n < 0) return false;
+    struct cpu *cpu = h->m->cpu[cpu_nr];
+    const uint64_t *word = reg_word(cpu, (enum reg_kind)reg_names[n].kind, reg_names[n].index);
+    if (word) {
+        *val = *word;
+        return true;
+    }
+    switch ((enum reg_kind)reg_names[n].kind) {
+    case REG_RFLAGS:
+        *val = flags_get(cpu);
+        return true;
+    case REG_CR8:
+        *val = lapic_get_tpr(cpu) >> 4;
+        return true;
+    case REG_CPL:
+        *val = cpu->cpl;
+        return true;
+    case REG_SEL:
+        *val = cpu->seg[reg_names[n].index].sel;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Sets the register and nothing else: no checks, no descriptor is read for a selector. */
+API bool hvsim_set_reg(hvsim *h, unsigned cpu_nr, const char *name, uint64_t val) {
+    int n = find_reg(h, cpu_nr, name);
+    if (n < 0) return false;
+    struct cpu *cpu = h->m->cpu[cpu_nr];
+    uint64_t *word = reg_word(cpu, (enum reg_kind)reg_names[n].kind, reg_names[n].index);
+    if (word) *word = val;
+    switch ((enum reg_kind)reg_names[n].kind) {
+    case REG_RFLAGS:
+        flags_load(cpu, (uint32_t)val);
+        break;
+    case REG_CR8:
+        lapic_set_tpr(cpu, (uint8_t)(val << 4));
+        break;
+    case REG_SEL:
+        cpu->seg[reg_names[n].index].sel = (uint16_t)val;
+        break;
+    case REG_CPL:
+        return false; /* follows from the segments */
+    default:
+        break;
+    }
+    tlb_flush_all(cpu);
+    cpu_update_mode(cpu);
+    return true;
+}
+
+API bool hvsim_read_phys(hvsim *h, uint64_t pa, void *buf, size_t size) { return machine_read(h->m, pa, buf, size); }
+API bool hvsim_write_phys(hvsim *h, uint64_t pa, const void *buf, size_t size) {
+    return machine_write(h->m, pa, buf, size);
+}
