@@ -1,0 +1,32 @@
+/* x87, MMX, SSE, FXSAVE and XSAVE instructions: there is no floating-point or vector state yet, so each ends in the
+ * exception that a processor without the feature, or with it switched off, gives. One table row per class, tested from
+ * left to right: SDM 3 "Configuring the x87 FPU Environment", "Emulation of the x87 FPU" (#NM by EM and TS); SDM 3
+ * "Emulation of MMX", SDM 3 table "Action Taken for Combinations of OSFXSR, OSXMMEXCPT, SSE ... EM, MP, and TS" (#UD,
+ * then #NM); SDM 2 "FXSAVE", "XSAVE". */
+#include "sim/ops/opdef.h"
+
+static const struct novec_class {
+    uint16_t id;
+    uint32_t cr0_ud; /* #UD when one of these is 1 */
+    uint32_t cr4_ud; /* #UD when one of these is 0 */
+    uint32_t cr0_nm; /* #NM when one of these is 1; else #UD */
+} classes[] = {
+    {INSN_CLASS_X87,   0,      0,           CR0_EM | CR0_TS},
+    {INSN_CLASS_MMX,   CR0_EM, 0,           CR0_TS         },
+    {INSN_CLASS_VEC,   CR0_EM, CR4_OSFXSR,  CR0_TS         },
+    {INSN_CLASS_FXSR,  0,      0,           CR0_EM | CR0_TS},
+    {INSN_CLASS_XSAVE, 0,      CR4_OSXSAVE, CR0_TS         },
+};
+
+OPFN op_novec(struct cpu *cpu, const struct insn *i) {
+    const struct novec_class *c = &classes[0];
+    while (c->id != i->id) c++;
+    bool ud = (cpu->ctl.cr0 & c->cr0_ud) || (~cpu->ctl.cr4 & c->cr4_ud);
+    op_raise(cpu, i, !ud && (cpu->ctl.cr0 & c->cr0_nm) ? VEC_NM : VEC_UD);
+}
+
+static const struct op_forms rows[] = {
+    ROW_ANY(INVALID, 0, op_ud),      ROW_ANY(CLASS_X87, 0, op_novec),  ROW_ANY(CLASS_MMX, 0, op_novec),
+    ROW_ANY(CLASS_VEC, 0, op_novec), ROW_ANY(CLASS_FXSR, 0, op_novec), ROW_ANY(CLASS_XSAVE, 0, op_novec),
+};
+OP_GROUP(op_group_novec, rows);
