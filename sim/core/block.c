@@ -170,6 +170,8 @@ static insn_fn *function_for(const struct machine *m, const struct cpu *cpu, con
     if (i->id == INSN_INVALID || !model_has(cpu->model, row->feature) || !allowed_in_mode(row, cpu->mode)) return op_ud;
     if (row->attrs & A_SYS) return op_system;
     unsigned size = i->size > 3 ? 3 : i->size;
+    insn_fn *best = op_specialize(i);
+    if (best) return best;
     insn_fn *const *fn = m->ops->fn[i->id][i->form][size];
     if ((i->flags & INSN_FLAT) && fn[1]) return fn[1];
     return fn[0] ? fn[0] : op_ud;
