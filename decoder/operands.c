@@ -158,6 +158,9 @@ static uint8_t size_of(const struct zinsn *z, const struct insn *out) {
         return 4;
     case INSN_XLAT:
         return 0;
+    case INSN_INSD:
+    case INSN_OUTSD:
+        return 2; /* with REX.W too: SDM 2 "INS/INSB/INSW/INSD" */
     case INSN_MOVDIR64B:
         return out->asize;
     default:
