@@ -105,7 +105,7 @@ struct row {
 static size_t parse_hex(const char *hex, uint8_t *bytes, size_t size) {
     size_t n = 0;
     while (*hex) {
-        unsigned v;
+        unsigned v = 0;
         if (*hex == ' ') {
             hex++;
             continue;
