@@ -1,0 +1,247 @@
+/* VMRUN: the host is put aside, the guest loaded. APM 2, "VMRUN Instruction" */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mmu/mmu.h"
+#include "sim/core/block.h"
+#include "sim/core/flags.h"
+#include "sim/core/mem.h"
+#include "sim/core/system.h"
+#include "sim/core/trace.h"
+#include "svm/svm.h"
+
+#define FAILURES_PRINTED 16
+
+/* ---- the host ---- */
+
+/* A picture in the format of the VMCB's save area; what counts is kept in the processor. APM 2, "VM_HSAVE_PA MSR" */
+static void picture_host(struct cpu *cpu, const struct svm_host *h) {
+    struct vmcb *area = svm_vmcb_ptr(cpu, svm_of(cpu)->hsave_pa);
+    if (!area || block_page_has_code(cpu->machine, svm_of(cpu)->hsave_pa)) return;
+    struct vmcb_save *to = &area->save;
+    to->es = svm_seg_to_vmcb(&h->es);
+    to->cs = svm_seg_to_vmcb(&h->cs);
+    to->ss = svm_seg_to_vmcb(&h->ss);
+    to->ds = svm_seg_to_vmcb(&h->ds);
+    to->gdtr = (struct vmcb_seg){.base = h->gdtr.base, .limit = h->gdtr.limit};
+    to->idtr = (struct vmcb_seg){.base = h->idtr.base, .limit = h->idtr.limit};
+    to->efer = h->efer;
+    to->cr0 = h->cr0;
+    to->cr3 = h->cr3;
+    to->cr4 = h->cr4;
+    to->rflags = h->rflags;
+    to->rip = h->rip;
+    to->rsp = h->rsp;
+    to->rax = h->rax;
+}
+
+static void save_host(struct cpu *cpu) {
+    struct svm_host *h = &svm_of(cpu)->host;
+    h->es = cpu->seg[SEG_ES];
+    h->cs = cpu->seg[SEG_CS];
+    h->ss = cpu->seg[SEG_SS];
+    h->ds = cpu->seg[SEG_DS];
+    h->gdtr = cpu->ctl.gdtr;
+    h->idtr = cpu->ctl.idtr;
+    h->efer = cpu->ctl.efer;
+    h->cr0 = cpu->ctl.cr0;
+    h->cr3 = cpu->ctl.cr3;
+    h->cr4 = cpu->ctl.cr4;
+    h->rflags = flags_get(cpu);
+    h->rip = cpu->rip; /* behind VMRUN */
+    h->rsp = cpu->gpr[RSP];
+    h->rax = cpu->gpr[RAX];
+    h->pat = cpu->msr.pat;
+    picture_host(cpu, h);
+}
+
+/* ---- the checks ---- */
+
+static void fill_checks(struct cpu *cpu, struct svm_check_ctx *c) {
+    const struct svm *s = svm_of(cpu);
+    const struct vmcb_control *k = &s->vmcb.control;
+    const struct vmcb_save *v = &s->vmcb.save;
+    *c = (struct svm_check_ctx){.efer = v->efer,
+                                .cr0 = v->cr0,
+                                .cr3 = v->cr3,
+                                .cr4 = v->cr4,
+                                .dr6 = v->dr6,
+                                .dr7 = v->dr7,
+                                .g_pat = v->g_pat,
+                                .cs_attrib = v->cs.attrib,
+                                .intercept_vmrun = svm_intercepts(s, VMEXIT_VMRUN),
+                                .guest_asid = k->guest_asid,
+                                .tlb_control = k->tlb_control,
+                                .iopm_base_pa = k->iopm_base_pa,
+                                .msrpm_base_pa = k->msrpm_base_pa,
+                                .np_enable = svm_has(s, SVM_FEATURE_NP) ? k->np_enable & VMCB_NP_ENABLE : 0,
+                                .n_cr3 = k->n_cr3,
+                                .eventinj = k->eventinj,
+                                .host_cr0 = cpu->ctl.cr0,
+                                .cr4_valid = s->passed.cr4_valid,
+                                .efer_valid = s->passed.efer_valid,
+                                .phys_bits = cpu->model->phys_bits,
+                                .long_mode = cpu_has(cpu, FEAT_LM),
+                                .flush_by_asid = svm_has(s, SVM_FEATURE_FLUSH_BY_ASID)};
+    if (!c->cr4_valid) { /* the first time */
+        c->cr4_valid = cr4_supported(cpu);
+        c->efer_valid = efer_supported(cpu) | EFER_LMA | EFER_SVME | 0xFE; /* bits 7:1 are ignored */
+    }
+    if (svm_check_uses_pdptes(c))
+        for (unsigned n = 0; n < 4; n++) c->pdpte[n] = phys_read(cpu, (c->cr3 & 0xFFFFFFE0u) + 8 * n, 8);
+}
+
+static _Noreturn void refuse(struct cpu *cpu, const struct svm_check_ctx *c) {
+    struct svm *s = svm_of(cpu);
+    s->failed = *c;
+    s->failed_vmcb = s->vmcb_pa;
+    s->failed_rip = s->host.rip;
+    if (s->failures++ < FAILURES_PRINTED) svm_print_failure(s, stderr);
+    svm_vmexit_invalid(cpu);
+}
+
+/* The rules are gone through again only when something that they read has changed since it passed. */
+static void check(struct cpu *cpu) {
+    struct svm *s = svm_of(cpu);
+    struct svm_check_ctx now;
+    fill_checks(cpu, &now);
+    if (s->passed_valid && !memcmp(&now, &s->passed, sizeof now)) return;
+    if (svm_check_first(&now) >= 0) refuse(cpu, &now);
+    s->passed = now;
+    s->passed_valid = true;
+}
+
+/* ---- the guest ---- */
+
+static void load_segments(struct cpu *cpu, const struct vmcb_save *v) {
+    cpu->seg[SEG_ES] = svm_seg_from_vmcb(&v->es);
+    cpu->seg[SEG_CS] = svm_seg_from_vmcb(&v->cs);
+    cpu->seg[SEG_SS] = svm_seg_from_vmcb(&v->ss);
+    cpu->seg[SEG_DS] = svm_seg_from_vmcb(&v->ds);
+    for (unsigned n = SEG_ES; n <= SEG_DS; n++) cpu->seg[n].base = svm_canonical(cpu, cpu->seg[n].base);
+    struct seg *cs = &cpu->seg[SEG_CS]; /* never null: only L, D and R are looked at */
+    cs->ar = (cs->ar & ~AR_UNUSABLE) | AR_P | AR_S | AR_CODE | AR_ACCESSED;
+    cpu->ctl.gdtr = (struct dtable){svm_canonical(cpu, v->gdtr.base), (uint16_t)v->gdtr.limit};
+    cpu->ctl.idtr = (struct dtable){svm_canonical(cpu, v->idtr.base), (uint16_t)v->idtr.limit};
+}
+
+/* APM 2, "Segment State in the VMCB": real mode has CPL 0, virtual-8086 mode 3, whatever the VMCB says. */
+static uint8_t guest_cpl(const struct vmcb_save *v) {
+    if (!(v->cr0 & CR0_PE)) return 0;
+    return v->rflags & FLAG_VM ? 3 : v->cpl & 3;
+}
+
+static void load_control(struct cpu *cpu, const struct svm *s) {
+    const struct vmcb_save *v = &s->vmcb.save;
+    const uint32_t cr0_bits = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
+    bool lma = (v->efer & EFER_LME) && (v->cr0 & CR0_PG);
+    cpu->ctl.cr0 = (v->cr0 & cr0_bits) | CR0_ET;
+    cpu->ctl.cr2 = v->cr2;
+    cpu->ctl.cr3 = lma ? v->cr3 : (uint32_t)v->cr3;
+    cpu->ctl.cr4 = v->cr4;
+    cpu->ctl.efer = (v->efer & ~(uint64_t)(EFER_LMA | 0xFE)) | (lma ? EFER_LMA : 0);
+    if (svm_check_uses_pdptes(&s->passed)) memcpy(cpu->ctl.pdpte, s->passed.pdpte, sizeof cpu->ctl.pdpte);
+    cpu->dbg.dr6 = (v->dr6 & ~0x1000ull) | DR6_INIT;
+    cpu->dbg.dr7 = (v->dr7 & 0xFFFF23FF) | DR7_FIXED;
+    cpu->dbg.pending = 0;
+}
+
+static void load_registers(struct cpu *cpu, const struct vmcb_save *v) {
+    cpu->gpr[RAX] = v->rax;
+    cpu->gpr[RSP] = v->rsp;
+    cpu->rip = v->rip;
+    cpu->rflags = ((uint32_t)v->rflags & FLAG_ALL) | FLAG_FIXED;
+    cpu->cc.op = CC(CC_FLAGS, 0);
+    cpu->cpl = guest_cpl(v);
+}
+
+/* APM 2, "LBR Virtualization": the guest has last-branch registers and DBGCTL of its own. */
+static void load_lbr(struct cpu *cpu, struct svm *s) {
+    const struct vmcb_save *v = &s->vmcb.save;
+    struct dbg_regs *d = &cpu->dbg;
+    s->lbr = svm_has(s, SVM_FEATURE_LBR_VIRT) && (s->vmcb.control.lbr_virt & VMCB_LBR_ENABLE);
+    if (!s->lbr) return;
+    s->host.debugctl = d->debugctl;
+    s->host.br_from = d->last_branch_from;
+    s->host.br_to = d->last_branch_to;
+    s->host.int_from = d->last_int_from;
+    s->host.int_to = d->last_int_to;
+    d->debugctl = v->dbgctl & 0x3F;
+    d->last_branch_from = v->br_from;
+    d->last_branch_to = v->br_to;
+    d->last_int_from = v->lastexcp_from;
+    d->last_int_to = v->lastexcp_to;
+}
+
+/* APM 2, "Enabling Nested Paging": nested tables are walked with the host's paging mode, and the guest has a PAT of its
+ * own. */
+static void load_nested_paging(struct cpu *cpu, struct svm *s) {
+    s->np = s->passed.np_enable;
+    cpu->virt.second_stage = (struct virt_second_stage){.kind = MMU_STAGE2_NONE};
+    if (!s->np) return;
+    cpu->virt.second_stage.kind = MMU_STAGE2_NPT;
+    cpu->virt.second_stage.root = s->vmcb.control.n_cr3 & PAGE_MASK;
+    cpu->virt.second_stage.host_cr0 = s->host.cr0;
+    cpu->virt.second_stage.host_cr4 = s->host.cr4;
+    cpu->virt.second_stage.host_efer = s->host.efer;
+    cpu->msr.pat = s->vmcb.save.g_pat;
+}
+
+static void flush(struct cpu *cpu, const struct vmcb_control *k) {
+    if (k->tlb_control == TLB_CONTROL_FLUSH_ALL)
+        tlb_flush_all(cpu);
+    else if (k->tlb_control != TLB_CONTROL_NOTHING)
+        tlb_flush_tag(cpu, true, cpu->virt.tag, -1);
+}
+
+static void load_guest(struct cpu *cpu) {
+    struct svm *s = svm_of(cpu);
+    const struct vmcb_control *k = &s->vmcb.control;
+    s->host_if = s->host.rflags & FLAG_IF;
+    s->v_intr_masking = k->v_intr & V_INTR_MASKING;
+    s->tsc_offset = k->tsc_offset;
+    s->pause_count = k->pause_filter_count;
+    s->last_pause = 0;
+    s->trap_pending = false;
+    load_nested_paging(cpu, s);
+    load_segments(cpu, &s->vmcb.save);
+    load_control(cpu, s);
+    load_lbr(cpu, s);
+    load_registers(cpu, &s->vmcb.save);
+    cpu->intr.sti_shadow = k->interrupt_shadow & VMCB_INTERRUPT_SHADOW;
+    cpu->intr.movss_shadow = false;
+    cpu->intr.activity = ACT_ACTIVE;
+    cpu->intr.gif = true;
+    cpu->virt.tag = (uint16_t)k->guest_asid;
+    cpu->virt.guest = true;
+    flush(cpu, k);
+    cpu_update_mode(cpu);
+    svm_update_attention(cpu);
+}
+
+/* APM 2, "Event Injection": before the first instruction of the guest, as if it had happened there; not itself
+ * intercepted. A software interrupt or exception returns to nRIP, behind its instruction. */
+static void inject(struct cpu *cpu) {
+    struct svm *s = svm_of(cpu);
+    uint64_t inj = s->vmcb.control.eventinj;
+    if (!(inj & EVENTINJ_V)) return;
+    struct event ev = svm_event_from_inj(s, inj);
+    s->vmcb.control.eventinj = inj & ~EVENTINJ_V;
+    if (trace_on(cpu->machine, TRACE_EXITS)) trace_line(cpu->machine, cpu, TRACE_EXITS, "EVENTINJ %#" PRIx64, inj);
+    if (event_is_soft(&ev)) cpu->rip += ev.insn_len;
+    if (ev.vector == VEC_PF && ev.type == EVT_HARD_EXC) ev.info = cpu->ctl.cr2;
+    deliver_event(cpu, &ev);
+    cpu->intr.sti_shadow = false;
+}
+
+void svm_vmrun(struct cpu *cpu, uint64_t vmcb_pa) {
+    cpu_commit_insn(cpu);
+    svm_vmcb_read(cpu, vmcb_pa);
+    save_host(cpu);
+    check(cpu);
+    load_guest(cpu);
+    svm_record_entry(cpu);
+    inject(cpu);
+    cpu_resume(cpu);
+}
