@@ -33,7 +33,7 @@ static unsigned denied_by_key(const struct mmu_state *s, uint64_t leaf, uint64_t
     unsigned key = leaf >> 59 & 15;
     unsigned bits = (user_page ? s->pkru : s->pkrs) >> (2 * key);
     if (bits & 1) return MMU_READ | MMU_WRITE;
-    if (bits & 2 && ((is_user(access) && user_page) || s->cr0 & CR0_WP)) return MMU_WRITE;
+    if (bits & 2 && (is_user(access) || s->cr0 & CR0_WP)) return MMU_WRITE;
     return 0;
 }
 
