@@ -47,9 +47,9 @@ class Job:
         self.name = f"{image_name(image)} [{peer} {model}]" if peer != "hvsim" else f"{image_name(image)} [{model}]"
 
 
-def run_process(command, timeout, feed=b"", done=None, output=None):
+def run_process(command, timeout, feed=b"", done=lambda: False, output=None):
     """Runs a command in a session of its own. Returns (status, output); status None: it took too long. output: a file
-    that is watched, done: a pattern in it that ends the run."""
+    that has the output instead; done says whether the run is over."""
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT,
                                    start_new_session=True)
@@ -62,7 +62,7 @@ def run_process(command, timeout, feed=b"", done=None, output=None):
                     status = process.wait(0.5 if output else deadline - time.monotonic())
                     break
                 except subprocess.TimeoutExpired:
-                    if output and done.search(read_text(output)):
+                    if done():
                         status = 0
                         break
         except BrokenPipeError:
@@ -143,6 +143,7 @@ class Bochs:
     needs = {"bochs": "bochs bochs-x bochsbios vgabios", "grub-mkrescue": "grub-common grub-pc-bin",
              "xorriso": "xorriso", "mformat": "mtools", "xvfb-run": "xvfb xauth"}
     done = re.compile(r"^(# (PASS|FAIL): |Bail out!)", re.M)
+    panic = re.compile(r">>PANIC<<|: shutdown requested")
 
     def __init__(self):
         absent = [p for p in self.needs if not shutil.which(p)]
@@ -166,10 +167,12 @@ class Bochs:
             rc = os.path.join(folder, "bochsrc")
             with open(rc, "w", encoding="ascii") as f:
                 f.write(BOCHSRC.format(model=job.model, cpus=cpus_of(job.image), memory=MEMORY_MIB, folder=folder))
-            status, text = run_process(["xvfb-run", "-a", "bochs", "-q", "-f", rc], timeout, b"c\n", self.done,
-                                       os.path.join(folder, "serial"))
+            serial, log = os.path.join(folder, "serial"), os.path.join(folder, "log")
+            status, text = run_process(["xvfb-run", "-a", "bochs", "-q", "-f", rc], timeout, b"c\n",
+                                       lambda: self.done.search(read_text(serial)) or self.panic.search(read_text(log)),
+                                       serial)
             if not self.done.search(text):
-                tail = "\n".join("# bochs: " + line for line in read_text(os.path.join(folder, "log")).splitlines()[-8:])
+                tail = "\n".join("# bochs: " + line for line in read_text(log).splitlines()[-8:])
                 return False, f"status {status}", text + "\n" + tail
             return True, "", text
 

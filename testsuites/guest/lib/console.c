@@ -1,7 +1,7 @@
 /* COM1 and port 0xE9, a small printf, TAP. */
 #include "testsuites/guest/lib/guest.h"
 
-enum { SINK_SERIAL = 1, SINK_DEBUG = 2 };
+enum { SINK_SERIAL = 1, SINK_DEBUG = 2, SINK_TEXT = 4 };
 
 struct format {
     char conversion;
@@ -12,6 +12,7 @@ struct format {
 
 static u32 sinks = SINK_SERIAL;
 static u32 tests_planned, tests_run, tests_failed;
+static char *text_next, *text_end; /* where SINK_TEXT goes */
 
 void console_init(void) {
     char value[16];
@@ -34,6 +35,7 @@ static void serial_putc(char c) {
 static void sink_putc(u32 where, char c) {
     if (where & SINK_SERIAL) serial_putc(c);
     if (where & SINK_DEBUG) outb(PORT_DEBUG, (u8)c);
+    if ((where & SINK_TEXT) && text_next < text_end) *text_next++ = c;
 }
 
 void console_putc(char c) { sink_putc(sinks, c); }
@@ -140,6 +142,13 @@ static void vformat(u32 where, const char *fmt, va_list ap) {
 }
 
 void vprintf(const char *fmt, va_list ap) { vformat(sinks, fmt, ap); }
+
+void format_text(char *text, size_t size, const char *fmt, va_list ap) {
+    text_next = text;
+    text_end = text + size - 1;
+    vformat(SINK_TEXT, fmt, ap);
+    *text_next = 0;
+}
 
 #define FORWARD(where)                                                                                                 \
     do {                                                                                                               \

@@ -14,6 +14,9 @@ void console_putc(char c);
 void printf(const char *fmt, ...) PRINTF(1, 2);
 void vprintf(const char *fmt, va_list ap) PRINTF(1, 0);
 
+/* Into memory, cut to size. */
+void format_text(char *text, size_t size, const char *fmt, va_list ap) PRINTF(3, 0);
+
 /* The same to port 0xE9 alone. */
 void debug_printf(const char *fmt, ...) PRINTF(1, 2);
 
