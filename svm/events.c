@@ -1,6 +1,7 @@
 /* Exceptions, interrupts and what SVM does with them. */
 #include "mmu/mmu.h"
 #include "sim/core/mem.h"
+#include "sim/machine/machine.h"
 #include "svm/svm.h"
 
 /* ---- events in the formats of the VMCB ---- */
@@ -155,13 +156,22 @@ static void take_virtual_interrupt(struct cpu *cpu) {
     deliver_event(cpu, &ev);
 }
 
+/* "Physical interrupts take priority over virtual interrupts, whether they are taken directly or through a #VMEXIT"; so
+ * do NMIs and debug traps: the core looks at them next. */
+static bool outranked(struct cpu *cpu) {
+    bool pic;
+    if (cpu->dbg.pending) return true;
+    if ((cpu->intr.attn & ATTN_NMI) && (!cpu->intr.nmi_blocked || svm_intercepts(svm_of(cpu), VMEXIT_NMI))) return true;
+    return (cpu->intr.attn & ATTN_INTR) && physical_if(cpu) && lapic_pending(cpu, &pic) >= 0;
+}
+
 bool svm_attention(struct cpu *cpu) {
     struct svm *s = svm_of(cpu);
     if (cpu->virt.guest && s->trap_pending) {
         s->trap_pending = false;
         svm_vmexit(cpu, s->trap_code, s->trap_info, 0);
     }
-    if (cpu->virt.guest && virtual_interrupt_ready(cpu)) {
+    if (cpu->virt.guest && virtual_interrupt_ready(cpu) && !outranked(cpu)) {
         take_virtual_interrupt(cpu);
         return true;
     }

@@ -64,6 +64,7 @@ static enum virt_msr write_key(struct svm *s, uint64_t val) {
 static enum virt_msr write_efer(struct cpu *cpu, uint64_t val) {
     if ((val & EFER_SVME) && (svm_of(cpu)->vm_cr & VM_CR_SVMDIS)) return VIRT_MSR_GP;
     if (cpu->virt.guest) svm_trap_write(cpu, VMEXIT_EFER_WRITE_TRAP, val);
+    cpu->virt.operation = val & EFER_SVME;
     return VIRT_MSR_NOT_MINE;
 }
 

@@ -74,6 +74,7 @@ static void restore_lbr(struct cpu *cpu, const struct svm_host *h) {
 
 static void leave_guest(struct cpu *cpu) {
     cpu->virt.guest = false;
+    cpu->virt.operation = true; /* whatever the guest did to its EFER */
     cpu->virt.tag = 0;
     cpu->virt.second_stage.kind = 0;
     cpu->intr.gif = false;

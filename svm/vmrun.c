@@ -185,6 +185,7 @@ static void load_nested_paging(struct cpu *cpu, struct svm *s) {
     cpu->virt.second_stage.host_cr0 = s->host.cr0;
     cpu->virt.second_stage.host_cr4 = s->host.cr4;
     cpu->virt.second_stage.host_efer = s->host.efer;
+    cpu->virt.second_stage.host_pat = s->host.pat;
     cpu->msr.pat = s->vmcb.save.g_pat;
 }
 
