@@ -88,6 +88,8 @@ struct intr_state {
     uint8_t sipi_vector;
     enum activity activity;
     uint64_t monitor_addr; /* physical line armed by MONITOR, ~0 when none */
+    uint64_t monitor_sum;  /* what the line held then: a store to it is seen as a change */
+    bool mwait_breaks;     /* MWAIT with ECX bit 0: interrupts end the wait though IF = 0 */
 };
 
 /* The event being delivered, for nested-fault rules and for IDT-vectoring information / EXITINTINFO. */

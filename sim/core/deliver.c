@@ -119,9 +119,20 @@ void deliver_software(struct cpu *cpu, unsigned vec, enum event_type type, unsig
     deliver_event(cpu, &ev);
 }
 
+static char *report_text(struct cpu *cpu) {
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out) return NULL;
+    fprintf(out, "triple fault: an exception while #DF was being delivered shut the processor down\n");
+    machine_report_cpu(cpu, out);
+    fclose(out);
+    return text;
+}
+
 void cpu_triple_fault(struct cpu *cpu) {
     if (cpu->virt.guest) cpu->virt.ops->event(cpu, VIRT_TRIPLE_FAULT);
     cpu->intr.activity = ACT_SHUTDOWN;
-    if (!cpu->machine->stop_report) cpu->machine->stop_report = cpu_report_text(cpu, "triple fault");
+    if (!cpu->machine->stop_report) cpu->machine->stop_report = report_text(cpu);
     machine_stop(cpu->machine, STOP_TRIPLE_FAULT);
 }

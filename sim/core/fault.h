@@ -48,8 +48,6 @@ void cpu_triple_fault(struct cpu *cpu);
 void deliver_gate(struct cpu *cpu, const struct event *ev);
 /* The interrupt-vector table of real mode and of VME redirection; `flags` is the image to push, `clear` what RFLAGS loses. */
 void deliver_ivt(struct cpu *cpu, unsigned vec, uint64_t table, uint32_t flags, uint32_t clear);
-/* Text for a person: exceptions that led here, registers, code at RIP, where the extension is. Owned by the caller (free). */
-char *cpu_report_text(struct cpu *cpu, const char *headline);
 
 /* ---- system-management mode: sim/core/smm.c ---- */
 void smm_enter(struct cpu *cpu);

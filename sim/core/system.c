@@ -10,11 +10,25 @@ const struct insn_row insn_rows[INSN_COUNT] = {
 #undef INSN
 };
 
-/* Instructions that a control-register bit or CPL makes undefined, though the feature is there */
-static bool undefined_now(const struct cpu *cpu, unsigned id) {
-    switch (id) {
+static bool undefined_cr(const struct cpu *cpu, const struct insn *i, unsigned cr) {
+    if (cr == 8) return !cpu_is_64(cpu) && !((i->flags & INSN_LOCK) && cpu_has(cpu, FEAT_CR8_LEGACY));
+    return cr == 1 || cr > 4;
+}
+
+static bool undefined_dr(const struct cpu *cpu, unsigned dr) {
+    return dr > 7 || ((dr == 4 || dr == 5) && (cpu->ctl.cr4 & CR4_DE));
+}
+
+/* Instructions that an operand, a control-register bit or CPL makes undefined, though the feature is there */
+static bool undefined_now(const struct cpu *cpu, const struct insn *i) {
+    switch (i->id) {
+    case INSN_MOV_TO_CR: return undefined_cr(cpu, i, i->reg);
+    case INSN_MOV_FROM_CR: return undefined_cr(cpu, i, i->rm);
+    case INSN_MOV_TO_DR: return undefined_dr(cpu, i->reg);
+    case INSN_MOV_FROM_DR: return undefined_dr(cpu, i->rm);
     case INSN_MONITOR:
-    case INSN_MWAIT:
+    case INSN_MWAIT: /* IA32_MISC_ENABLE bit 18, ENABLE MONITOR FSM */
+        return cpu->cpl != 0 || (cpu->model->vendor == VENDOR_INTEL && !(cpu->msr.misc_enable & 1u << 18));
     case INSN_STAC:
     case INSN_CLAC: return cpu->cpl != 0;
     case INSN_RDFSBASE:
@@ -30,11 +44,11 @@ static bool undefined_now(const struct cpu *cpu, unsigned id) {
 }
 
 /* #UD by mode and feature comes before everything else. SDM 2, "Exceptions" of each instruction */
-static bool undefined(const struct cpu *cpu, const struct insn_row *row, unsigned id) {
+static bool undefined(const struct cpu *cpu, const struct insn *i, const struct insn_row *row) {
     if ((row->attrs & A_PROT) && !cpu_is_prot(cpu)) return true;
     if ((row->attrs & A_NO64) && cpu_is_64(cpu)) return true;
     if ((row->attrs & A_ONLY64) && !cpu_is_64(cpu)) return true;
-    return !cpu_has(cpu, (enum feature)row->feature) || undefined_now(cpu, id);
+    return !cpu_has(cpu, (enum feature)row->feature) || undefined_now(cpu, i);
 }
 
 /* Questions that need an operand are the body's to ask. */
@@ -51,7 +65,7 @@ static void intercept(struct cpu *cpu, const struct insn *i, const struct insn_r
 /* SDM 3, "Relative Priority of Faults and VM Exits": #UD and faults by privilege come first, unless the instruction's own row
  * says otherwise; APM 2, "Instruction Intercepts", lists which intercepts precede the exceptions. */
 static void prologue(struct cpu *cpu, const struct insn *i, const struct insn_row *row) {
-    if (undefined(cpu, row, i->id)) cpu_ud(cpu);
+    if (undefined(cpu, i, row)) cpu_ud(cpu);
     if (unlikely(cpu->virt.guest)) intercept(cpu, i, row, STAGE_BEFORE_EXC);
     if (cpu->cpl != 0) {
         if (row->attrs & A_CPL0) cpu_gp0(cpu);

@@ -103,7 +103,8 @@ struct virt_ops {
      * the extension, e.g. GIF or virtual-interrupt rules). Outside the guest (SVM GIF, VMX root blocking INIT) it is asked too. */
     bool (*event)(struct cpu *cpu, enum virt_event ev);
     /* [exit] called at an instruction boundary while ATTN_VIRT is set: windows, virtual interrupts, preemption timer, MTF.
-     * Returns true when an event was injected or state changed and the boundary must be looked at again. */
+     * Returns true when an event was injected or state changed and the boundary must be looked at again. Asked before debug traps, NMIs and
+     * interrupts: what ranks below debug traps (everything but MTF) must wait, returning false, while dbg.pending is not 0. */
     bool (*attention)(struct cpu *cpu);
     /* May a maskable interrupt be taken now, as far as the extension is concerned (V_INTR_MASKING host IF, GIF)? `if_ok`: RFLAGS.IF = 1
      * and no shadow. Default NULL: return if_ok. */

@@ -35,6 +35,9 @@ static inline uint16_t rm16_read(struct cpu *cpu, const struct insn *i) {
     return *cpu_r16(cpu, i->form == FORM_R ? i->reg : i->rm);
 }
 
+/* What the line armed by MONITOR holds, in one number (sim/ops/sys_wait.c) */
+uint64_t monitor_sum(struct cpu *cpu);
+
 /* Where the instruction's bytes say the operand size is 16, 32 or 64 bits: in bytes */
 static inline unsigned opsize_bytes(const struct insn *i) { return 1u << i->size; }
 

@@ -1,0 +1,43 @@
+/* HLT, MONITOR, MWAIT. SDM 2; SDM 3 "MONITOR/MWAIT Instructions". */
+#include "sim/ops/sys.h"
+
+#define LINE 64u
+
+void body_hlt(struct cpu *cpu, const struct insn *i) {
+    (void)i;
+    cpu->intr.activity = ACT_HLT;
+}
+
+/* FNV-1a over the monitored line: a store that changes it is seen. */
+uint64_t monitor_sum(struct cpu *cpu) {
+    uint8_t line[LINE];
+    uint64_t sum = 0xCBF29CE484222325ull;
+    if (cpu->intr.monitor_addr == ~0ull) return 0;
+    phys_read_bytes(cpu, cpu->intr.monitor_addr, line, LINE);
+    for (unsigned k = 0; k < LINE; k++) sum = (sum ^ line[k]) * 0x100000001B3ull;
+    return sum;
+}
+
+void body_monitor(struct cpu *cpu, const struct insn *i) {
+    uint64_t off = i->asize == 3 ? cpu->gpr[RAX] : i->asize == 2 ? (uint32_t)cpu->gpr[RAX] : (uint16_t)cpu->gpr[RAX];
+    uint64_t phys;
+    if ((uint32_t)cpu->gpr[RCX] != 0) cpu_gp0(cpu);
+    uint64_t la = seg_linear(cpu, i, i->seg, off, 1, MEM_READ);
+    mem_read8(cpu, i, la);
+    bool mapped = mem_peek_translate(cpu, la, &phys);
+    cpu->intr.monitor_addr = mapped ? phys & ~(uint64_t)(LINE - 1) : ~0ull;
+    cpu->intr.monitor_sum = monitor_sum(cpu);
+}
+
+/* Not armed, or the line already written to: MWAIT is over at once. */
+void body_mwait(struct cpu *cpu, const struct insn *i) {
+    (void)i;
+    uint32_t extensions = (uint32_t)cpu->gpr[RCX];
+    if (extensions & ~1u) cpu_gp0(cpu);
+    if (cpu->intr.monitor_addr == ~0ull || monitor_sum(cpu) != cpu->intr.monitor_sum) {
+        cpu->intr.monitor_addr = ~0ull;
+        return;
+    }
+    cpu->intr.mwait_breaks = extensions & 1;
+    cpu->intr.activity = ACT_MWAIT;
+}
