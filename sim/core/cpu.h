@@ -163,6 +163,12 @@ struct cpu {
     struct event delivering; /* valid while an event is being delivered through the IDT */
     struct cpu_time time;
     struct virt virt;
+    struct {               /* kept inside the processor while in system-management mode */
+        bool nmi_blocked, operation, guest;
+        uint16_t tag;
+        uint64_t special_page;
+        struct virt_second_stage second_stage;
+    } smm_kept;
     struct lapic *lapic;
     uint64_t rng[2]; /* RDRAND/RDSEED: seeded, deterministic */
 

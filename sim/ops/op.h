@@ -95,16 +95,5 @@ insn_fn *op_fuse(const struct insn *first, const struct insn *second);
 insn_fn *op_specialize(const struct insn *i);
 
 typedef void sys_body(struct cpu *cpu, const struct insn *i);
-struct sys_row {
-    uint16_t id;
-    sys_body *body;
-};
-struct sys_group {
-    const struct sys_row *rows;
-    unsigned count;
-};
-#define SYS_GROUP(name, rows_) const struct sys_group name = {rows_, sizeof(rows_) / sizeof(rows_[0])}
-extern const struct sys_group sys_group_control, sys_group_far, sys_group_flags, sys_group_desc, sys_group_cr, sys_group_msr,
-    sys_group_cache, sys_group_misc, sys_group_io, sys_group_virt, sys_group_rng;
 
 #endif
