@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "sim/arch/msr.h"
 #include "sim/arch/x86.h"
 #include "sim/core/system.h"
 #include "vmx/fields.h"
@@ -80,7 +81,7 @@ static void registers_init(struct vmx_caps *caps, const struct cpu_model *model)
         if (model_has(model, (enum feature)cr4[i].feature)) caps->cr4_fixed1 |= cr4[i].bit;
     caps->efer_valid = (model_has(model, FEAT_SYSCALL) ? EFER_SCE : 0) | (model_has(model, FEAT_NX) ? EFER_NXE : 0) |
                        (model_has(model, FEAT_LM) ? EFER_LME | EFER_LMA : 0);
-    caps->debugctl_valid = DEBUGCTL_BITS_USED;
+    caps->debugctl_valid = DEBUGCTL_LBR | DEBUGCTL_BTF;
     caps->phys_bits = model->phys_bits;
     caps->lin_bits = model_has(model, FEAT_LA57) ? 57 : 48;
 }
@@ -111,8 +112,8 @@ void vmx_caps_init(struct vmx_caps *caps, const struct cpu_model *model) {
                           VMX_EPT_INVEPT_SINGLE | VMX_EPT_INVEPT_ALL |
                           (model_has(model, FEAT_LA57) ? VMX_EPT_WALK_5 : 0);
     if (vmx_can(caps, VMX_PROC2, VMX_PROC2_ENABLE_VPID))
-        caps->ept_vpid |= VMX_VPID_INVVPID | VMX_VPID_INDIVIDUAL | VMX_VPID_SINGLE | VMX_VPID_ALL |
-                          VMX_VPID_SINGLE_NO_GLOBAL;
+        caps->ept_vpid |=
+            VMX_VPID_INVVPID | VMX_VPID_INDIVIDUAL | VMX_VPID_SINGLE | VMX_VPID_ALL | VMX_VPID_SINGLE_NO_GLOBAL;
     if (limits) {
         caps->ept_vpid &= ~limits->remove_ept_vpid;
         caps->misc &= ~limits->remove_misc;
@@ -126,24 +127,61 @@ static uint64_t pair(uint32_t must, uint32_t may) { return must | (uint64_t)may 
 bool vmx_caps_msr(const struct vmx_caps *caps, uint32_t msr, uint64_t *val) {
     const struct vmx_allowed *c = caps->ctl;
     switch (msr) {
-    case VMX_MSR_BASIC: *val = caps->basic; return true;
-    case VMX_MSR_PINBASED: *val = pair(c[VMX_PIN].must_default, c[VMX_PIN].may); return true;
-    case VMX_MSR_PROCBASED: *val = pair(c[VMX_PROC].must_default, c[VMX_PROC].may); return true;
-    case VMX_MSR_EXIT: *val = pair(c[VMX_EXIT].must_default, c[VMX_EXIT].may); return true;
-    case VMX_MSR_ENTRY: *val = pair(c[VMX_ENTRY].must_default, c[VMX_ENTRY].may); return true;
-    case VMX_MSR_MISC: *val = caps->misc; return true;
-    case VMX_MSR_CR0_FIXED0: *val = caps->cr0_fixed0; return true;
-    case VMX_MSR_CR0_FIXED1: *val = caps->cr0_fixed1; return true;
-    case VMX_MSR_CR4_FIXED0: *val = caps->cr4_fixed0; return true;
-    case VMX_MSR_CR4_FIXED1: *val = caps->cr4_fixed1; return true;
-    case VMX_MSR_VMCS_ENUM: *val = caps->vmcs_enum; return true;
-    case VMX_MSR_PROCBASED2: *val = pair(0, c[VMX_PROC2].may); return c[VMX_PROC2].may != 0;
-    case VMX_MSR_EPT_VPID_CAP: *val = caps->ept_vpid; return caps->ept_vpid != 0;
-    case VMX_MSR_TRUE_PINBASED: *val = pair(c[VMX_PIN].must, c[VMX_PIN].may); return true;
-    case VMX_MSR_TRUE_PROCBASED: *val = pair(c[VMX_PROC].must, c[VMX_PROC].may); return true;
-    case VMX_MSR_TRUE_EXIT: *val = pair(c[VMX_EXIT].must, c[VMX_EXIT].may); return true;
-    case VMX_MSR_TRUE_ENTRY: *val = pair(c[VMX_ENTRY].must, c[VMX_ENTRY].may); return true;
-    case VMX_MSR_VMFUNC: *val = caps->vmfunc; return caps->vmfunc != 0;
-    default: return false;
+    case VMX_MSR_BASIC:
+        *val = caps->basic;
+        return true;
+    case VMX_MSR_PINBASED:
+        *val = pair(c[VMX_PIN].must_default, c[VMX_PIN].may);
+        return true;
+    case VMX_MSR_PROCBASED:
+        *val = pair(c[VMX_PROC].must_default, c[VMX_PROC].may);
+        return true;
+    case VMX_MSR_EXIT:
+        *val = pair(c[VMX_EXIT].must_default, c[VMX_EXIT].may);
+        return true;
+    case VMX_MSR_ENTRY:
+        *val = pair(c[VMX_ENTRY].must_default, c[VMX_ENTRY].may);
+        return true;
+    case VMX_MSR_MISC:
+        *val = caps->misc;
+        return true;
+    case VMX_MSR_CR0_FIXED0:
+        *val = caps->cr0_fixed0;
+        return true;
+    case VMX_MSR_CR0_FIXED1:
+        *val = caps->cr0_fixed1;
+        return true;
+    case VMX_MSR_CR4_FIXED0:
+        *val = caps->cr4_fixed0;
+        return true;
+    case VMX_MSR_CR4_FIXED1:
+        *val = caps->cr4_fixed1;
+        return true;
+    case VMX_MSR_VMCS_ENUM:
+        *val = caps->vmcs_enum;
+        return true;
+    case VMX_MSR_PROCBASED2:
+        *val = pair(0, c[VMX_PROC2].may);
+        return c[VMX_PROC2].may != 0;
+    case VMX_MSR_EPT_VPID_CAP:
+        *val = caps->ept_vpid;
+        return caps->ept_vpid != 0;
+    case VMX_MSR_TRUE_PINBASED:
+        *val = pair(c[VMX_PIN].must, c[VMX_PIN].may);
+        return true;
+    case VMX_MSR_TRUE_PROCBASED:
+        *val = pair(c[VMX_PROC].must, c[VMX_PROC].may);
+        return true;
+    case VMX_MSR_TRUE_EXIT:
+        *val = pair(c[VMX_EXIT].must, c[VMX_EXIT].may);
+        return true;
+    case VMX_MSR_TRUE_ENTRY:
+        *val = pair(c[VMX_ENTRY].must, c[VMX_ENTRY].may);
+        return true;
+    case VMX_MSR_VMFUNC:
+        *val = caps->vmfunc;
+        return caps->vmfunc != 0;
+    default:
+        return false;
     }
 }

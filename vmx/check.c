@@ -30,21 +30,36 @@ void check_ctx_controls(struct check_ctx *c) {
     c->entry = (uint32_t)c->f[F_ENTRY_CONTROLS];
 }
 
-static int first_broken(const struct check_ctx *c, uint32_t mask, bool live_only) {
-    int base = 0;
-    for (unsigned t = 0; t < TABLES; base += (int)tables[t]->count, t++) {
+void vmx_check_index_init(struct check_index *x) {
+    memset(x, 0, sizeof *x);
+    for (unsigned t = 0; t < TABLES; t++) {
         for (unsigned i = 0; i < tables[t]->count; i++) {
             const struct vmx_check *r = &tables[t]->rows[i];
-            if (!(mask >> r->group & 1) || (live_only && !r->live)) continue;
-            if (vmx_check_broken(c, r)) return base + (int)i;
+            if (!x->count[r->group]++) x->first[r->group] = r;
+            if (r->live && x->live_count < CHECK_LIVE_MAX) x->live[x->live_count++] = r;
         }
     }
-    return -1;
 }
 
-int vmx_check_first(const struct check_ctx *c, uint32_t mask) { return mask ? first_broken(c, mask, false) : -1; }
+static const struct vmx_check *first_of_group(const struct check_index *x, const struct check_ctx *c, unsigned group) {
+    const struct vmx_check *r = x->first[group];
+    for (unsigned n = x->count[group]; n > 0; n--, r++)
+        if (vmx_check_broken(c, r)) return r;
+    return NULL;
+}
 
-int vmx_check_live(const struct check_ctx *c, uint32_t mask) { return first_broken(c, mask, true); }
+const struct vmx_check *vmx_check_first(const struct check_index *x, const struct check_ctx *c, uint32_t mask,
+                                        uint32_t dirty) {
+    const struct vmx_check *best = NULL;
+    for (uint32_t todo = mask & dirty; todo && !best; todo &= todo - 1)
+        best = first_of_group(x, c, (unsigned)__builtin_ctz(todo));
+    for (unsigned i = 0; i < x->live_count; i++) {
+        const struct vmx_check *r = x->live[i];
+        if (best && r->group >= best->group) break;
+        if ((mask & ~dirty) >> r->group & 1 && vmx_check_broken(c, r)) return r;
+    }
+    return best;
+}
 
 void vmx_check_dependencies(uint16_t groups_of[F_COUNT]) {
     memset(groups_of, 0, F_COUNT * sizeof groups_of[0]);

@@ -1,5 +1,6 @@
 /* The entry-check engine: every rule of SDM 3 "VM Entries" as one row of a table.
- * A check is pure: it reads a struct check_ctx and nothing else. The same rows serve a running processor, reports and unit tests. */
+ * A check is pure: it reads a struct check_ctx and nothing else. The same rows serve a running processor, reports and
+ * unit tests. */
 #ifndef HVSIM_VMX_CHECK_H
 #define HVSIM_VMX_CHECK_H
 
@@ -10,7 +11,8 @@
 #include "vmx/caps.h"
 #include "vmx/fields.h"
 
-/* Groups in the manual's order. A group that held is not looked at again until a field that its rows read was written. */
+/* Groups in the manual's order. A group that held is not looked at again until a field that its rows read was written.
+ */
 enum check_group {
     CHECK_EXECUTION, /* SDM 3 "Checks on VMX Controls" */
     CHECK_EXIT,
@@ -26,10 +28,10 @@ enum check_group {
     CHECK_GUEST_PDPTES,
     CHECK_GROUPS
 };
-#define CHECK_ALL       ((1u << CHECK_GROUPS) - 1)
-#define CHECK_CONTROLS  (1u << CHECK_EXECUTION | 1u << CHECK_EXIT | 1u << CHECK_ENTRY)
-#define CHECK_HOST      (1u << CHECK_HOST_REGISTERS | 1u << CHECK_HOST_SEGMENTS | 1u << CHECK_HOST_SPACE)
-#define CHECK_GUEST     (CHECK_ALL & ~(CHECK_CONTROLS | CHECK_HOST))
+#define CHECK_ALL      ((1u << CHECK_GROUPS) - 1)
+#define CHECK_CONTROLS (1u << CHECK_EXECUTION | 1u << CHECK_EXIT | 1u << CHECK_ENTRY)
+#define CHECK_HOST     (1u << CHECK_HOST_REGISTERS | 1u << CHECK_HOST_SEGMENTS | 1u << CHECK_HOST_SPACE)
+#define CHECK_GUEST    (CHECK_ALL & ~(CHECK_CONTROLS | CHECK_HOST))
 
 struct check_ctx {
     const uint64_t *f; /* the VMCS: value by enum vmcs_field */
@@ -44,9 +46,9 @@ struct check_ctx {
 
 struct vmx_check {
     const char *id, *section, *rule;
-    uint8_t group; /* enum check_group */
+    uint8_t group;         /* enum check_group */
     uint8_t qualification; /* of a VM-entry failure: enum vmx_entry_failure */
-    bool live;     /* reads more than the VMCS: evaluated at every entry */
+    bool live;             /* reads more than the VMCS: evaluated at every entry */
     bool (*applies)(const struct check_ctx *c);
     bool (*holds)(const struct check_ctx *c);
     /* what exactly was wrong and expected, into a text buffer; NULL: the rule says it all */
@@ -67,10 +69,20 @@ unsigned vmx_check_count(void);
 
 /* Fill the effective controls from f. */
 void check_ctx_controls(struct check_ctx *c);
-/* The first broken rule of the groups in `mask` (bits of enum check_group), or -1. */
-int vmx_check_first(const struct check_ctx *c, uint32_t mask);
-/* The first broken rule among the live rows, or -1. */
-int vmx_check_live(const struct check_ctx *c, uint32_t mask);
+/* Where the rows of each group are, and the live ones: made once per processor so that a VM entry touches only what it
+ * must. */
+#define CHECK_LIVE_MAX 16
+struct check_index {
+    const struct vmx_check *first[CHECK_GROUPS];
+    uint16_t count[CHECK_GROUPS];
+    const struct vmx_check *live[CHECK_LIVE_MAX];
+    unsigned live_count;
+};
+void vmx_check_index_init(struct check_index *x);
+/* The first broken rule of the groups in `mask` (bits of enum check_group): every row of the groups in `dirty`, the
+ * live rows of the others. NULL: all hold. */
+const struct vmx_check *vmx_check_first(const struct check_index *x, const struct check_ctx *c, uint32_t mask,
+                                        uint32_t dirty);
 static inline bool vmx_check_broken(const struct check_ctx *c, const struct vmx_check *r) {
     return r->applies(c) && !r->holds(c);
 }

@@ -48,16 +48,20 @@ static bool inject_type_ok(const struct check_ctx *c) {
 static bool inject_vector_ok(const struct check_ctx *c) {
     unsigned v = inject_vec(c);
     switch (inject_type(c)) {
-    case EVT_NMI: return v == VEC_NMI;
-    case EVT_HARD_EXC: return v <= 31;
-    case EVT_OTHER: return v == 0;
-    default: return true;
+    case EVT_NMI:
+        return v == VEC_NMI;
+    case EVT_HARD_EXC:
+        return v <= 31;
+    case EVT_OTHER:
+        return v == 0;
+    default:
+        return true;
     }
 }
 
 static bool inject_error_ok(const struct check_ctx *c) {
-    const uint32_t with_error = 1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP | 1u << VEC_PF |
-                                1u << VEC_AC | 1u << VEC_CP;
+    const uint32_t with_error = 1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP |
+                                1u << VEC_PF | 1u << VEC_AC | 1u << VEC_CP;
     bool protected_mode = !c_proc2(c, VMX_PROC2_UNRESTRICTED_GUEST) || (c->f[F_GUEST_CR0] & CR0_PE);
     bool deliver = c->f[F_ENTRY_INTERRUPTION_INFO] & VMX_INFO_ERROR_CODE;
     unsigned v = inject_vec(c);
@@ -84,7 +88,8 @@ static bool area_last(const struct check_ctx *c, uint64_t addr, uint64_t count) 
     CHECK(name##_last, "ctl." id ".last-byte", group, OTHER, false,                                                    \
           "The address of the last byte of the " title                                                                 \
           " area (address + count * 16 - 1) must not set bits beyond the physical-address width",                      \
-          f(AREA##_COUNT) != 0, area_last(c, f(AREA##_ADDR), f(AREA##_COUNT)), explain_width, AREA##_ADDR, AREA##_COUNT)
+          f(AREA##_COUNT) != 0, area_last(c, f(AREA##_ADDR), f(AREA##_COUNT)), explain_width, AREA##_ADDR,             \
+          AREA##_COUNT)
 
 #define ROWS "vmx/check_controls.def"
 #include "vmx/check_table.h"

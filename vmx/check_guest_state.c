@@ -1,5 +1,5 @@
-/* SDM 3, "Checks on the Guest State Area": descriptor tables, RIP and RFLAGS, non-register state, PDPTEs. The rules are in
- * check_guest_state.def. */
+/* SDM 3, "Checks on the Guest State Area": descriptor tables, RIP and RFLAGS, non-register state, PDPTEs. The rules are
+ * in check_guest_state.def. */
 #include <stdio.h>
 
 #include "vmx/check_rows.h"
@@ -25,9 +25,12 @@ static bool activity_takes(const struct check_ctx *c) {
     case VMX_HLT:
         return injects(c, EVT_EXTERNAL) || nmi || (hard && (vector == VEC_DB || vector == VEC_MC)) ||
                (injects(c, EVT_OTHER) && vector == 0);
-    case VMX_SHUTDOWN: return nmi || (hard && vector == VEC_MC);
-    case VMX_WAIT_SIPI: return false;
-    default: return true;
+    case VMX_SHUTDOWN:
+        return nmi || (hard && vector == VEC_MC);
+    case VMX_WAIT_SIPI:
+        return false;
+    default:
+        return true;
     }
 }
 
@@ -45,7 +48,9 @@ static bool pae_guest(const struct check_ctx *c) {
     return (f(GUEST_CR0) & CR0_PG) && (f(GUEST_CR4) & CR4_PAE) && !c_entry(c, VMX_ENTRY_IA32E_MODE_GUEST);
 }
 
-static bool pdpte_ok(const struct check_ctx *c, uint64_t pdpte) { return !(pdpte & 1) || (!(pdpte & 0x1E6) && c_width_ok(c, pdpte)); }
+static bool pdpte_ok(const struct check_ctx *c, uint64_t pdpte) {
+    return !(pdpte & 1) || (!(pdpte & 0x1E6) && c_width_ok(c, pdpte));
+}
 
 #define EXPLAIN_PDPTE(n)                                                                                               \
     static void explain_pdpte##n(const struct check_ctx *c, char *buf, size_t size) {                                  \

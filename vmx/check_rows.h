@@ -2,6 +2,7 @@
 #ifndef HVSIM_VMX_CHECK_ROWS_H
 #define HVSIM_VMX_CHECK_ROWS_H
 
+#include "sim/arch/msr.h"
 #include "sim/arch/x86.h"
 #include "sim/core/cpu.h"
 #include "vmx/check.h"

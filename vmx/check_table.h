@@ -1,5 +1,5 @@
-/* Included by each check_*.c after its helpers, with ROWS naming the .def file: makes the functions of the rows, then the table.
- * No include guard: it is a template. */
+/* Included by each check_*.c after its helpers, with ROWS naming the .def file: makes the functions of the rows, then
+ * the table. No include guard: it is a template. */
 #define CHECK(name, id_, group_, qualification_, live_, rule_, applies_, holds_, explain_, ...)                        \
     static bool name##_applies(const struct check_ctx *c) {                                                            \
         (void)c;                                                                                                       \
@@ -26,15 +26,15 @@
 #define SECTION_GUEST_PDPTES       "SDM 3, \"Checks on Guest Page-Directory-Pointer-Table Entries\""
 
 /* F_ before each of 1 to 6 field names, and the end mark */
-#define FIELDS_1(a)                F_##a, F_NONE
-#define FIELDS_2(a, ...)           F_##a, FIELDS_1(__VA_ARGS__)
-#define FIELDS_3(a, ...)           F_##a, FIELDS_2(__VA_ARGS__)
-#define FIELDS_4(a, ...)           F_##a, FIELDS_3(__VA_ARGS__)
-#define FIELDS_5(a, ...)           F_##a, FIELDS_4(__VA_ARGS__)
-#define FIELDS_6(a, ...)           F_##a, FIELDS_5(__VA_ARGS__)
+#define FIELDS_1(a)                           F_##a, F_NONE
+#define FIELDS_2(a, ...)                      F_##a, FIELDS_1(__VA_ARGS__)
+#define FIELDS_3(a, ...)                      F_##a, FIELDS_2(__VA_ARGS__)
+#define FIELDS_4(a, ...)                      F_##a, FIELDS_3(__VA_ARGS__)
+#define FIELDS_5(a, ...)                      F_##a, FIELDS_4(__VA_ARGS__)
+#define FIELDS_6(a, ...)                      F_##a, FIELDS_5(__VA_ARGS__)
 #define FIELDS_PICK(a, b, c, d, e, g, n, ...) FIELDS_##n
-#define FIELDS_CHOOSE(...)         FIELDS_PICK(__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0)
-#define FIELDS(...)                FIELDS_CHOOSE(__VA_ARGS__)(__VA_ARGS__)
+#define FIELDS_CHOOSE(...)                    FIELDS_PICK(__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0)
+#define FIELDS(...)                           FIELDS_CHOOSE(__VA_ARGS__)(__VA_ARGS__)
 
 #define CHECK(name, id_, group_, qualification_, live_, rule_, applies_, holds_, explain_, ...)                        \
     {.id = id_,                                                                                                        \
@@ -51,4 +51,5 @@ static const struct vmx_check rows[] = {
 #include ROWS
 };
 #undef CHECK
-#define CHECK_TABLE {rows, sizeof rows / sizeof rows[0]}
+#define CHECK_TABLE                                                                                                    \
+    { rows, sizeof rows / sizeof rows[0] }

@@ -47,13 +47,14 @@ EXPLAIN(exit) { explain_control(c, VMX_EXIT, f(EXIT_CONTROLS), buf, size); }
 EXPLAIN(entry) { explain_control(c, VMX_ENTRY, f(ENTRY_CONTROLS), buf, size); }
 
 static const char *cr_bit(unsigned cr, unsigned bit) {
-    static const char *const cr0[32] = {[0] = "PE", [1] = "MP", [2] = "EM",  [3] = "TS",  [4] = "ET", [5] = "NE",
+    static const char *const cr0[32] = {[0] = "PE",  [1] = "MP",  [2] = "EM",  [3] = "TS",  [4] = "ET", [5] = "NE",
                                         [16] = "WP", [18] = "AM", [29] = "NW", [30] = "CD", [31] = "PG"};
     static const char *const cr4[32] = {
-        [0] = "VME",   [1] = "PVI",     [2] = "TSD",      [3] = "DE",         [4] = "PSE",   [5] = "PAE",   [6] = "MCE",
-        [7] = "PGE",   [8] = "PCE",     [9] = "OSFXSR",   [10] = "OSXMMEXCPT", [11] = "UMIP", [12] = "LA57", [13] = "VMXE",
-        [14] = "SMXE", [16] = "FSGSBASE", [17] = "PCIDE", [18] = "OSXSAVE",   [19] = "KL",   [20] = "SMEP", [21] = "SMAP",
-        [22] = "PKE",  [23] = "CET",    [24] = "PKS",     [25] = "UINTR"};
+        [0] = "VME",         [1] = "PVI",    [2] = "TSD",      [3] = "DE",    [4] = "PSE",
+        [5] = "PAE",         [6] = "MCE",    [7] = "PGE",      [8] = "PCE",   [9] = "OSFXSR",
+        [10] = "OSXMMEXCPT", [11] = "UMIP",  [12] = "LA57",    [13] = "VMXE", [14] = "SMXE",
+        [16] = "FSGSBASE",   [17] = "PCIDE", [18] = "OSXSAVE", [19] = "KL",   [20] = "SMEP",
+        [21] = "SMAP",       [22] = "PKE",   [23] = "CET",     [24] = "PKS",  [25] = "UINTR"};
     if (bit >= 32) return NULL;
     return cr == 0 ? cr0[bit] : cr4[bit];
 }
@@ -74,7 +75,8 @@ EXPLAIN(guest_cr0) {
 
 EXPLAIN(eptp) {
     uint64_t e = f(EPTP);
-    snprintf(buf, size, "memory type %u, page-walk length %u, accessed/dirty %u, bits 11:7 %#x, physical-address width %u",
+    snprintf(buf, size,
+             "memory type %u, page-walk length %u, accessed/dirty %u, bits 11:7 %#x, physical-address width %u",
              (unsigned)(e & EPTP_MEMTYPE), (unsigned)(e >> EPTP_WALK_SHIFT & 7) + 1, (unsigned)(e >> 6 & 1),
              (unsigned)(e >> 7 & 31), c->caps->phys_bits);
 }
@@ -89,9 +91,7 @@ EXPLAIN(canonical) {
              c->caps->lin_bits, c->caps->lin_bits - 1u);
 }
 
-EXPLAIN(vtpr) {
-    snprintf(buf, size, "VTPR is %#x: expected a threshold of at most %u", c->vtpr, c->vtpr >> 4u);
-}
+EXPLAIN(vtpr) { snprintf(buf, size, "VTPR is %#x: expected a threshold of at most %u", c->vtpr, c->vtpr >> 4u); }
 
 EXPLAIN(link_revision) {
     snprintf(buf, size, "memory holds %#x, the revision identifier is %#x", c->link_revision,

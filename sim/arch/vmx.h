@@ -1,5 +1,6 @@
 /* Constants of Intel VMX by their SDM names. No code.
- * Source: SDM 3 chapters on VMX; appendices "VMX Capability Reporting Facility", "Field Encoding in VMCS", "VMX Basic Exit Reasons". */
+ * Source: SDM 3 chapters on VMX; appendices "VMX Capability Reporting Facility", "Field Encoding in VMCS", "VMX Basic
+ * Exit Reasons". */
 #ifndef HVSIM_ARCH_VMX_H
 #define HVSIM_ARCH_VMX_H
 
@@ -13,8 +14,8 @@ enum vmx_control {
 #undef CONTROL
 };
 
-/* SDM 3, appendix "Reserved Controls and Default Settings": bits that the first capability MSRs report as must-be-1. The TRUE MSRs free
- * those that vmx_controls.def marks default1. */
+/* SDM 3, appendix "Reserved Controls and Default Settings": bits that the first capability MSRs report as must-be-1.
+ * The TRUE MSRs free those that vmx_controls.def marks default1. */
 #define VMX_DEFAULT1_PIN   0x00000016u
 #define VMX_DEFAULT1_PROC  0x0401E172u
 #define VMX_DEFAULT1_EXIT  0x00036DFFu
@@ -27,11 +28,11 @@ enum vmcs_encoding {
 #undef FIELD
 };
 /* SDM 3, "VMREAD and VMWRITE Instructions": layout of an encoding */
-#define VMCS_ENC_HIGH        1u
-#define VMCS_ENC_INDEX(e)    (((e) >> 1) & 0x1FF)
-#define VMCS_ENC_TYPE(e)     (((e) >> 10) & 3)
-#define VMCS_ENC_WIDTH(e)    (((e) >> 13) & 3)
-#define VMCS_ENC_RESERVED    (~0x6FFFull)
+#define VMCS_ENC_HIGH     1u
+#define VMCS_ENC_INDEX(e) (((e) >> 1) & 0x1FF)
+#define VMCS_ENC_TYPE(e)  (((e) >> 10) & 3)
+#define VMCS_ENC_WIDTH(e) (((e) >> 13) & 3)
+#define VMCS_ENC_RESERVED (~0x6FFFull)
 enum vmcs_width { VMCS_WIDTH_16, VMCS_WIDTH_64, VMCS_WIDTH_32, VMCS_WIDTH_NATURAL };
 enum vmcs_kind { VMCS_KIND_CONTROL, VMCS_KIND_INFO, VMCS_KIND_GUEST, VMCS_KIND_HOST };
 
@@ -96,11 +97,6 @@ enum vmx_activity { VMX_ACTIVE, VMX_HLT, VMX_SHUTDOWN, VMX_WAIT_SIPI };
 #define VMX_PENDING_BS      (1u << 14)
 #define VMX_PENDING_RTM     (1u << 16)
 
-/* IA32_DEBUGCTL bits that exist */
-#define DEBUGCTL_LBR       (1u << 0)
-#define DEBUGCTL_BTF       (1u << 1)
-#define DEBUGCTL_BITS_USED 0xDFC3u
-
 /* Exit qualification of control-register accesses */
 enum vmx_cr_access { VMX_CR_TO, VMX_CR_FROM, VMX_CR_CLTS, VMX_CR_LMSW };
 
@@ -142,34 +138,35 @@ enum vmx_msr {
 #define VMX_BASIC_MEMTYPE_SHIFT     50
 #define VMX_BASIC_INS_OUTS          (1ull << 54)
 #define VMX_BASIC_TRUE_CTLS         (1ull << 55)
-#define VMX_BASIC_HW_EXC_NO_ERROR   (1ull << 56) /* hardware exceptions may be injected without regard to the error-code rule */
+#define VMX_BASIC_HW_EXC_NO_ERROR                                                                                      \
+    (1ull << 56) /* hardware exceptions may be injected without regard to the error-code rule */
 /* IA32_VMX_MISC */
-#define VMX_MISC_TIMER_RATE      0x1Full
-#define VMX_MISC_SAVE_LMA        (1ull << 5)
-#define VMX_MISC_ACT_HLT         (1ull << 6)
-#define VMX_MISC_ACT_SHUTDOWN    (1ull << 7)
-#define VMX_MISC_ACT_WAIT_SIPI   (1ull << 8)
-#define VMX_MISC_CR3_TARGETS(m)  (((m) >> 16) & 0x1FF)
-#define VMX_MISC_MAX_MSRS(m)     (512u * (unsigned)((((m) >> 25) & 7) + 1))
-#define VMX_MISC_WRITE_ANY_FIELD (1ull << 29)
-#define VMX_MISC_INJECT_LENGTH_0 (1ull << 30)
+#define VMX_MISC_TIMER_RATE       0x1Full
+#define VMX_MISC_SAVE_LMA         (1ull << 5)
+#define VMX_MISC_ACT_HLT          (1ull << 6)
+#define VMX_MISC_ACT_SHUTDOWN     (1ull << 7)
+#define VMX_MISC_ACT_WAIT_SIPI    (1ull << 8)
+#define VMX_MISC_CR3_TARGETS(m)   (((m) >> 16) & 0x1FF)
+#define VMX_MISC_MAX_MSRS(m)      (512u * (unsigned)((((m) >> 25) & 7) + 1))
+#define VMX_MISC_WRITE_ANY_FIELD  (1ull << 29)
+#define VMX_MISC_INJECT_LENGTH_0  (1ull << 30)
 /* IA32_VMX_EPT_VPID_CAP */
-#define VMX_EPT_EXEC_ONLY     (1ull << 0)
-#define VMX_EPT_WALK_4        (1ull << 6)
-#define VMX_EPT_WALK_5        (1ull << 7)
-#define VMX_EPT_UC            (1ull << 8)
-#define VMX_EPT_WB            (1ull << 14)
-#define VMX_EPT_2M            (1ull << 16)
-#define VMX_EPT_1G            (1ull << 17)
-#define VMX_EPT_INVEPT        (1ull << 20)
-#define VMX_EPT_AD            (1ull << 21)
-#define VMX_EPT_VIOLATION_INFO (1ull << 22)
-#define VMX_EPT_INVEPT_SINGLE (1ull << 25)
-#define VMX_EPT_INVEPT_ALL    (1ull << 26)
-#define VMX_VPID_INVVPID      (1ull << 32)
-#define VMX_VPID_INDIVIDUAL   (1ull << 40)
-#define VMX_VPID_SINGLE       (1ull << 41)
-#define VMX_VPID_ALL          (1ull << 42)
+#define VMX_EPT_EXEC_ONLY         (1ull << 0)
+#define VMX_EPT_WALK_4            (1ull << 6)
+#define VMX_EPT_WALK_5            (1ull << 7)
+#define VMX_EPT_UC                (1ull << 8)
+#define VMX_EPT_WB                (1ull << 14)
+#define VMX_EPT_2M                (1ull << 16)
+#define VMX_EPT_1G                (1ull << 17)
+#define VMX_EPT_INVEPT            (1ull << 20)
+#define VMX_EPT_AD                (1ull << 21)
+#define VMX_EPT_VIOLATION_INFO    (1ull << 22)
+#define VMX_EPT_INVEPT_SINGLE     (1ull << 25)
+#define VMX_EPT_INVEPT_ALL        (1ull << 26)
+#define VMX_VPID_INVVPID          (1ull << 32)
+#define VMX_VPID_INDIVIDUAL       (1ull << 40)
+#define VMX_VPID_SINGLE           (1ull << 41)
+#define VMX_VPID_ALL              (1ull << 42)
 #define VMX_VPID_SINGLE_NO_GLOBAL (1ull << 43)
 /* VM functions */
 #define VMX_VMFUNC_EPTP_SWITCHING 1u

@@ -1,0 +1,181 @@
+/* The VMX instructions: preconditions common to all, and those that manage VMX operation and VMCSs. SDM 3, "VMX
+ * Instruction Reference" */
+#include "vmx/vmx.h"
+
+/* ---- results: SDM 3, "Conventions" of "VMX Instruction Reference" ---- */
+
+void vmx_succeed(struct cpu *cpu) { flags_set_arith(cpu, 0); }
+
+void vmx_fail_invalid(struct cpu *cpu) { flags_set_arith(cpu, FLAG_CF); }
+
+void vmx_fail(struct cpu *cpu, enum vmx_error error) {
+    struct vmx *v = vmx_of(cpu);
+    if (!v->current) {
+        vmx_fail_invalid(cpu);
+        return;
+    }
+    flags_set_arith(cpu, FLAG_ZF);
+    v->current->f[F_INSTRUCTION_ERROR] = error;
+}
+
+uint64_t vmx_operand64(struct cpu *cpu, const struct insn *i) {
+    return mem_read64(cpu, i, ea_linear(cpu, i, 8, MEM_READ));
+}
+
+static bool pointer_ok(const struct vmx *v, uint64_t pa) { return !(pa & 0xFFF) && !(pa >> v->caps.phys_bits); }
+
+/* ---- VMX operation ---- */
+
+/* SDM 3, "VMXON": every condition that makes it #GP(0) */
+static bool vmxon_allowed(const struct cpu *cpu) {
+    const struct vmx_caps *caps = &vmx_of(cpu)->caps;
+    const uint64_t need = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE;
+    return cpu->cpl == 0 && cpu->machine->a20_mask == ~0ull && !(~cpu->ctl.cr0 & caps->cr0_fixed0) &&
+           !(~cpu->ctl.cr4 & caps->cr4_fixed0) && (cpu->msr.feature_control & need) == need;
+}
+
+static void insn_vmxon(struct cpu *cpu, const struct insn *i) {
+    struct vmx *v = vmx_of(cpu);
+    if (cpu->virt.guest) {
+        struct vmx_exit x = {.reason = VMX_REASON_VMXON};
+        vmx_exit_insn_info(cpu, &x);
+    }
+    if (!v->on) {
+        if (!vmxon_allowed(cpu)) cpu_gp0(cpu);
+        uint64_t pa = vmx_operand64(cpu, i);
+        uint32_t revision = pointer_ok(v, pa) ? (uint32_t)phys_read(cpu, pa, 4) : ~0u;
+        if (revision != VMCS_REVISION) {
+            vmx_fail_invalid(cpu);
+            return;
+        }
+        v->on = cpu->virt.operation = true;
+        v->vmxon_ptr = pa;
+        v->current = NULL;
+        cpu->intr.monitor_addr = ~0ull;
+        vmx_succeed(cpu);
+        return;
+    }
+    if (cpu->cpl) cpu_gp0(cpu);
+    vmx_fail(cpu, VMX_ERR_VMXON_IN_ROOT);
+}
+
+static void insn_vmxoff(struct cpu *cpu, const struct insn *i) {
+    struct vmx *v = vmx_of(cpu);
+    (void)i;
+    v->on = cpu->virt.operation = false;
+    v->current = NULL;
+    for (unsigned n = 0; n < VMX_ACTIVE_MAX; n++) v->active[n].stale |= v->active[n].launched;
+    vmx_succeed(cpu);
+}
+
+/* ---- VMCS pointers ---- */
+
+static void insn_vmclear(struct cpu *cpu, const struct insn *i) {
+    struct vmx *v = vmx_of(cpu);
+    uint64_t pa = vmx_operand64(cpu, i);
+    if (!pointer_ok(v, pa))
+        vmx_fail(cpu, VMX_ERR_VMCLEAR_ADDRESS);
+    else if (pa == v->vmxon_ptr)
+        vmx_fail(cpu, VMX_ERR_VMCLEAR_VMXON_POINTER);
+    else {
+        vmcs_clear(cpu, pa);
+        vmx_succeed(cpu);
+    }
+}
+
+static void insn_vmptrld(struct cpu *cpu, const struct insn *i) {
+    struct vmx *v = vmx_of(cpu);
+    uint64_t pa = vmx_operand64(cpu, i);
+    if (!pointer_ok(v, pa))
+        vmx_fail(cpu, VMX_ERR_VMPTRLD_ADDRESS);
+    else if (pa == v->vmxon_ptr)
+        vmx_fail(cpu, VMX_ERR_VMPTRLD_VMXON_POINTER);
+    else if ((uint32_t)phys_read(cpu, pa, 4) != VMCS_REVISION)
+        vmx_fail(cpu, VMX_ERR_VMPTRLD_REVISION);
+    else {
+        v->current = vmcs_activate(cpu, pa);
+        vmx_succeed(cpu);
+    }
+}
+
+static void insn_vmptrst(struct cpu *cpu, const struct insn *i) {
+    const struct vmx *v = vmx_of(cpu);
+    uint64_t la = ea_linear(cpu, i, 8, MEM_WRITE);
+    mem_write64(cpu, i, la, v->current ? v->current->addr : VMX_NO_POINTER);
+    vmx_succeed(cpu);
+}
+
+/* SDM 3, "VMCALL": in VMX root operation it calls the dual-monitor treatment, which is not there. */
+static void insn_vmcall(struct cpu *cpu, const struct insn *i) {
+    (void)i;
+    vmx_fail(cpu, VMX_ERR_VMCALL_IN_ROOT);
+}
+
+static void insn_vmlaunch(struct cpu *cpu, const struct insn *i) {
+    (void)i;
+    vmx_enter(cpu, true);
+}
+static void insn_vmresume(struct cpu *cpu, const struct insn *i) {
+    (void)i;
+    vmx_enter(cpu, false);
+}
+
+/* ---- the table ---- */
+
+struct vmx_insn_row {
+    uint16_t id;
+    uint8_t reason; /* exit reason in VMX non-root operation */
+    bool operands;  /* that exit reports instruction information */
+    void (*body)(struct cpu *cpu, const struct insn *i);
+};
+
+static const struct vmx_insn_row insns[] = {
+    {INSN_VMRESUME, VMX_REASON_VMRESUME, false, insn_vmresume},
+    {INSN_VMREAD,   VMX_REASON_VMREAD,   true,  insn_vmread  },
+    {INSN_VMWRITE,  VMX_REASON_VMWRITE,  true,  insn_vmwrite },
+    {INSN_VMCALL,   VMX_REASON_VMCALL,   false, insn_vmcall  },
+    {INSN_VMLAUNCH, VMX_REASON_VMLAUNCH, false, insn_vmlaunch},
+    {INSN_VMCLEAR,  VMX_REASON_VMCLEAR,  true,  insn_vmclear },
+    {INSN_VMPTRLD,  VMX_REASON_VMPTRLD,  true,  insn_vmptrld },
+    {INSN_VMPTRST,  VMX_REASON_VMPTRST,  true,  insn_vmptrst },
+    {INSN_INVEPT,   VMX_REASON_INVEPT,   true,  insn_invept  },
+    {INSN_INVVPID,  VMX_REASON_INVVPID,  true,  insn_invvpid },
+    {INSN_VMXOFF,   VMX_REASON_VMXOFF,   false, insn_vmxoff  },
+};
+
+/* VMX instructions do not exist in real, virtual-8086 and compatibility mode. */
+static bool mode_ok(const struct cpu *cpu) { return cpu_is_prot(cpu) && !(cpu_is_lma(cpu) && !cpu_is_64(cpu)); }
+
+/* INVEPT and INVVPID exist with their capability bits. */
+static bool exists(const struct vmx *v, unsigned id) {
+    if (id == INSN_INVEPT) return v->caps.ept_vpid & VMX_EPT_INVEPT;
+    if (id == INSN_INVVPID) return v->caps.ept_vpid & VMX_VPID_INVVPID;
+    return true;
+}
+
+void vmx_insn(struct cpu *cpu, const struct insn *i) {
+    struct vmx *v = vmx_of(cpu);
+    if (i->id == INSN_VMFUNC) {
+        insn_vmfunc(cpu, i);
+        return;
+    }
+    if (!mode_ok(cpu)) cpu_ud(cpu);
+    if (i->id == INSN_VMXON) {
+        if (!(cpu->ctl.cr4 & CR4_VMXE)) cpu_ud(cpu);
+        insn_vmxon(cpu, i);
+        return;
+    }
+    if (!v->on || !exists(v, i->id)) cpu_ud(cpu);
+    for (unsigned n = 0; n < sizeof insns / sizeof insns[0]; n++) {
+        if (insns[n].id != i->id) continue;
+        if (cpu->virt.guest) {
+            struct vmx_exit x = {.reason = insns[n].reason};
+            if (insns[n].operands) vmx_exit_insn_info(cpu, &x);
+            vmx_exit_insn(cpu, x.reason, 0);
+        }
+        if (cpu->cpl) cpu_gp0(cpu);
+        insns[n].body(cpu, i);
+        return;
+    }
+    cpu_ud(cpu);
+}

@@ -1,0 +1,70 @@
+/* VMREAD and VMWRITE. SDM 3, "VMREAD", "VMWRITE" */
+#include "vmx/vmx.h"
+
+/* Operands are 64 bits in 64-bit mode and 32 bits elsewhere, whatever the prefixes say. */
+static uint64_t operand_mask(const struct cpu *cpu) { return cpu_is_64(cpu) ? ~0ull : 0xFFFFFFFF; }
+static unsigned operand_bytes(const struct cpu *cpu) { return cpu_is_64(cpu) ? 8 : 4; }
+
+/* The field and whether the access is to its upper half; F_NONE: unsupported. */
+static unsigned find_field(struct cpu *cpu, uint64_t encoding, bool *high) {
+    unsigned field = vmcs_field_find(&vmx_of(cpu)->map, encoding);
+    *high = encoding & VMCS_ENC_HIGH;
+    if (field != F_NONE && *high && vmcs_field_rows[field].width != VMCS_WIDTH_64) return F_NONE;
+    return field;
+}
+
+void insn_vmread(struct cpu *cpu, const struct insn *i) {
+    const struct vmx *v = vmx_of(cpu);
+    bool high;
+    if (!v->current) {
+        vmx_fail_invalid(cpu);
+        return;
+    }
+    unsigned field = find_field(cpu, *cpu_r64(cpu, i->form == FORM_RR ? i->rm : i->reg) & operand_mask(cpu), &high);
+    if (field == F_NONE) {
+        vmx_fail(cpu, VMX_ERR_UNSUPPORTED_FIELD);
+        return;
+    }
+    uint64_t val = (high ? v->current->f[field] >> 32 : v->current->f[field]) & operand_mask(cpu);
+    if (i->form == FORM_RR)
+        *cpu_r64(cpu, i->reg) = val;
+    else {
+        unsigned size = operand_bytes(cpu);
+        uint64_t la = ea_linear(cpu, i, size, MEM_WRITE);
+        if (size == 8)
+            mem_write64(cpu, i, la, val);
+        else
+            mem_write32(cpu, i, la, (uint32_t)val);
+    }
+    vmx_succeed(cpu);
+}
+
+void insn_vmwrite(struct cpu *cpu, const struct insn *i) {
+    struct vmx *v = vmx_of(cpu);
+    bool high;
+    uint64_t val;
+    if (!v->current) {
+        vmx_fail_invalid(cpu);
+        return;
+    }
+    if (i->form == FORM_RR)
+        val = *cpu_r64(cpu, i->rm) & operand_mask(cpu);
+    else {
+        unsigned size = operand_bytes(cpu);
+        uint64_t la = ea_linear(cpu, i, size, MEM_READ);
+        val = size == 8 ? mem_read64(cpu, i, la) : mem_read32(cpu, i, la);
+    }
+    unsigned field = find_field(cpu, *cpu_r64(cpu, i->reg) & operand_mask(cpu), &high);
+    if (field == F_NONE) {
+        vmx_fail(cpu, VMX_ERR_UNSUPPORTED_FIELD);
+        return;
+    }
+    const struct vmcs_field_row *row = &vmcs_field_rows[field];
+    if (row->kind == VMCS_KIND_INFO && !(v->caps.misc & VMX_MISC_WRITE_ANY_FIELD)) {
+        vmx_fail(cpu, VMX_ERR_READ_ONLY_FIELD);
+        return;
+    }
+    if (high) val = (v->current->f[field] & 0xFFFFFFFF) | val << 32;
+    vmcs_write(v, v->current, field, val);
+    vmx_succeed(cpu);
+}
