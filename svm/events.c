@@ -182,7 +182,7 @@ bool svm_attention(struct cpu *cpu) {
 void svm_update_attention(struct cpu *cpu) {
     const struct svm *s = cpu->virt.state;
     if (cpu->virt.guest && (s->trap_pending || (s->vmcb.control.v_intr & V_IRQ)))
-        cpu_attention(cpu, ATTN_VIRT);
+        cpu->intr.attn |= ATTN_VIRT; /* all who come here are about to return to the run loop */
     else
         cpu->intr.attn &= ~(uint32_t)ATTN_VIRT;
 }

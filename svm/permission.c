@@ -12,12 +12,11 @@ static bool io_permitted(struct cpu *cpu, uint16_t port, unsigned size) {
 }
 
 /* EXITINFO1: APM 2, "EXITINFO1 for IOIO Intercept" */
-static uint64_t io_info(const struct virt_io *io, bool assists) {
+static uint64_t io_info(const struct virt_io *io, const struct insn *cur, bool assists) {
     unsigned log = io->size == 4 ? 2 : io->size - 1u;
-    unsigned alog = io->asize_bytes == 8 ? 2 : io->asize_bytes == 4 ? 1 : 0;
     uint64_t info = (uint64_t)io->port << IOIO_PORT_SHIFT | 1u << (IOIO_SZ_SHIFT + log);
     if (io->in) info |= IOIO_TYPE_IN;
-    if (io->asize_bytes) info |= 1u << (IOIO_A_SHIFT + alog);
+    if (cur && cur->asize) info |= 1u << (IOIO_A_SHIFT + cur->asize - 1); /* log2 bytes: 1 is A16 */
     if (!io->string) return info;
     info |= IOIO_STR | (io->rep ? IOIO_REP : 0);
     return assists ? info | (uint64_t)io->seg << IOIO_SEG_SHIFT : info;
@@ -28,7 +27,7 @@ void svm_intercept_io(struct cpu *cpu, const struct virt_io *io) {
     const struct svm *s = svm_of(cpu);
     if (!svm_intercepts(s, VMEXIT_IOIO) || io_permitted(cpu, io->port, io->size)) return;
     uint64_t next = cpu->cur ? cpu_next_rip(cpu, cpu->cur) : cpu->rip;
-    svm_vmexit(cpu, VMEXIT_IOIO, io_info(io, svm_has(s, SVM_FEATURE_DECODE_ASSISTS)), next);
+    svm_vmexit(cpu, VMEXIT_IOIO, io_info(io, cpu->cur, svm_has(s, SVM_FEATURE_DECODE_ASSISTS)), next);
 }
 
 /* APM 2, "MSR Intercepts", table "MSR Ranges Covered by MSRPM" */
