@@ -108,7 +108,7 @@ static void end_slice(struct cpu *cpu) {
     cpu->time.cycles = cycles;
     cpu->time.icount = icount;
     cpu->time.extra = 0;
-    cpu->time.budget_start = cpu->budget = 0;
+    cpu->time.budget_start = cpu->budget = cpu->time.stolen = 0;
 }
 
 enum run_result cpu_run(struct cpu *cpu, int64_t cycles) {
