@@ -109,12 +109,12 @@ bool load_find(struct loader *l, const char *path, const char *what, uint64_t si
 /* What a PC's firmware would report: conventional memory, its own area below 1 MiB, and the rest. */
 unsigned memory_areas(const struct machine *m, struct memory_area area[MEMORY_AREAS]) {
     const struct memory_area all[MEMORY_AREAS] = {
-        {0,           0x9FC00,                   1},
-        {0x9FC00,     0x400,                     2},
-        {0xF0000,     0x10000,                   2},
-        {0x100000,    m->low_size - 0x100000,    1},
-        {0xFEC00000,  0x300000,                  2}, /* I/O APIC, local APICs */
-        {HIGH_MEMORY, m->ram_size - m->low_size, 1},
+        {0,                CONVENTIONAL_END,          1},
+        {CONVENTIONAL_END, 0x400,                     2},
+        {0xF0000,          0x10000,                   2},
+        {0x100000,         m->low_size - 0x100000,    1},
+        {0xFEC00000,       0x300000,                  2}, /* I/O APIC, local APICs */
+        {HIGH_MEMORY,      m->ram_size - m->low_size, 1},
     };
     unsigned n = 0;
     for (unsigned i = 0; i < MEMORY_AREAS; i++)
@@ -122,11 +122,20 @@ unsigned memory_areas(const struct machine *m, struct memory_area area[MEMORY_AR
     return n;
 }
 
+/* The two words of the BIOS data area that boot code reads to find the end of conventional memory: the segment of the
+ * extended area (40EH) and the size in KiB (413H). Flat images own all of memory, so only multiboot images get them. */
+static void bios_data_area(struct machine *m) {
+    const uint16_t ebda_segment = CONVENTIONAL_END >> 4, kib = CONVENTIONAL_END >> 10;
+    machine_write(m, 0x40E, &ebda_segment, sizeof ebda_segment);
+    machine_write(m, 0x413, &kib, sizeof kib);
+}
+
 /* ---- formats ---- */
 
 static bool load_by_format(struct loader *l) {
     uint32_t at;
     if (l->req->flat || l->req->has_load_address || l->req->has_entry) return flat_load(l);
+    bios_data_area(l->m);
     if (multiboot1_find(&l->image, &at)) return multiboot1_load(l, at);
     if (multiboot2_find(&l->image, &at)) return multiboot2_load(l, at);
     return load_fail(

@@ -6,6 +6,8 @@
 #include "sim/hvsim.h"
 #include "sim/machine/machine.h"
 
+#define CONVENTIONAL_END 0x9FC00u /* conventional memory ends here; 1 KiB of firmware data follows */
+
 struct file {
     const char *path;
     uint8_t *data;

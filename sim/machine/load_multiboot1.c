@@ -139,7 +139,7 @@ static void put_memory(struct writer *w, struct info *info, const struct machine
         map[i] = (struct info_mmap){sizeof map[i] - 4, area[i].base, area[i].size, area[i].type};
     info->mmap_length = (uint32_t)(n * sizeof map[0]);
     info->mmap_addr = put(w, map, info->mmap_length);
-    info->mem_lower = 0x9FC00 >> 10;
+    info->mem_lower = CONVENTIONAL_END >> 10;
     info->mem_upper = (uint32_t)((m->low_size - 0x100000) >> 10);
 }
 

@@ -186,7 +186,7 @@ static void put_memory(struct writer *w, const struct machine *m) {
         uint64_t base, length;
         uint32_t type, reserved;
     } map[MEMORY_AREAS];
-    const uint32_t basic[2] = {0x9FC00 >> 10, (uint32_t)((m->low_size - 0x100000) >> 10)};
+    const uint32_t basic[2] = {CONVENTIONAL_END >> 10, (uint32_t)((m->low_size - 0x100000) >> 10)};
     unsigned n = memory_areas(m, area);
     const uint32_t entry[2] = {sizeof map[0], 0};
     for (unsigned i = 0; i < n; i++) {
