@@ -4,6 +4,7 @@
 #include "sim/core/flags.h"
 #include "sim/core/mem.h"
 #include "sim/core/seg.h"
+#include "sim/machine/machine.h"
 #include "svm/svm.h"
 
 /* APM 2, "State Saved on Exit": nRIP is for instruction intercepts, MSR and IOIO, INT3 and INTO; 0 for all others. */
@@ -12,6 +13,16 @@ static bool saves_nrip(uint64_t code) {
     if (code == VMEXIT_EXCP0 + VEC_BP || code == VMEXIT_EXCP0 + VEC_OF || code == VMEXIT_INVPCID) return true;
     return code >= VMEXIT_CR0_SEL_WRITE && code <= VMEXIT_RDPRU && code != VMEXIT_TASK_SWITCH &&
            code != VMEXIT_FERR_FREEZE && code != VMEXIT_SHUTDOWN;
+}
+
+/* Bytes of code that was just fetched: most often the fetch's own translation is still there. */
+static bool peek_code(struct cpu *cpu, uint64_t la, uint8_t *out, unsigned size) {
+    const struct itlb_entry *e = &cpu->tlb.ie[(la >> 12) % ITLB_ENTRIES];
+    if (e->tag != ((la & PAGE_MASK) | tlb_exec_ctx(cpu))) return mem_peek(cpu, la, out, size);
+    const uint8_t *host = ram_ptr(cpu->machine, e->phys | (la & 0xFFF), false);
+    if (!host) return false;
+    memcpy(out, host, size);
+    return true;
 }
 
 /* APM 2, "Guest Instruction Bytes": for #PF and #NPF of a data access */
@@ -23,9 +34,9 @@ static void save_insn_bytes(struct cpu *cpu, struct svm *s, uint64_t code, uint6
     uint64_t la = rip + cpu->seg[SEG_CS].base;
     unsigned here = 0x1000 - (la & 0xFFF);
     if (here > sizeof k->insn_bytes) here = sizeof k->insn_bytes;
-    if (!mem_peek(cpu, la, k->insn_bytes, here)) return;
+    if (!peek_code(cpu, la, k->insn_bytes, here)) return;
     k->bytes_fetched = (uint8_t)here;
-    if (here < sizeof k->insn_bytes && mem_peek(cpu, la + here, k->insn_bytes + here, sizeof k->insn_bytes - here))
+    if (here < sizeof k->insn_bytes && peek_code(cpu, la + here, k->insn_bytes + here, sizeof k->insn_bytes - here))
         k->bytes_fetched = sizeof k->insn_bytes;
 }
 
