@@ -128,7 +128,7 @@ static bool running(struct cpu *cpu) {
 bool cpu_service_attention(struct cpu *cpu) {
     while (take_smi(cpu) || take_init(cpu) || take_sipi(cpu) || take_virtual(cpu) || take_debug_trap(cpu) || take_nmi(cpu) ||
            take_interrupt(cpu)) {
-        if (cpu->budget <= 0) break; /* what is left comes with the next slice */
+        if (cpu->budget + cpu->time.stolen <= 0) break; /* what is left comes with the next slice */
     }
     return running(cpu);
 }

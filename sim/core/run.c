@@ -75,7 +75,9 @@ static void run_loop(struct cpu *cpu, enum run_result *result) {
                 *result = RUN_STOPPED;
                 return;
             }
-            if (!cpu_service_attention(cpu)) {
+            bool running = cpu_service_attention(cpu);
+            settle(cpu); /* cpu_break() while no chain runs */
+            if (!running) {
                 *result = cpu->intr.attn & ATTN_STOP ? RUN_STOPPED : RUN_IDLE;
                 return;
             }
@@ -99,6 +101,7 @@ static void land(struct cpu *cpu, enum landing how) {
     cpu->raised.valid = false;
     cpu->restart = false;
     deliver_exception(cpu, &ev);
+    settle(cpu);
     cpu->intr.sti_shadow = cpu->intr.movss_shadow = false;
 }
 
