@@ -122,20 +122,12 @@ unsigned memory_areas(const struct machine *m, struct memory_area area[MEMORY_AR
     return n;
 }
 
-/* The two words of the BIOS data area that boot code reads to find the end of conventional memory: the segment of the
- * extended area (40EH) and the size in KiB (413H). Flat images own all of memory, so only multiboot images get them. */
-static void bios_data_area(struct machine *m) {
-    const uint16_t ebda_segment = CONVENTIONAL_END >> 4, kib = CONVENTIONAL_END >> 10;
-    machine_write(m, 0x40E, &ebda_segment, sizeof ebda_segment);
-    machine_write(m, 0x413, &kib, sizeof kib);
-}
-
 /* ---- formats ---- */
 
 static bool load_by_format(struct loader *l) {
     uint32_t at;
     if (l->req->flat || l->req->has_load_address || l->req->has_entry) return flat_load(l);
-    bios_data_area(l->m);
+    firmware_install(l->m);
     if (multiboot1_find(&l->image, &at)) return multiboot1_load(l, at);
     if (multiboot2_find(&l->image, &at)) return multiboot2_load(l, at);
     return load_fail(

@@ -8,6 +8,9 @@
 
 #define CONVENTIONAL_END 0x9FC00u /* conventional memory ends here; 1 KiB of firmware data follows */
 
+/* Interrupt vectors that return and the BIOS data area (firmware.c). */
+void firmware_install(struct machine *m);
+
 struct file {
     const char *path;
     uint8_t *data;
