@@ -51,6 +51,11 @@ struct dbg_regs {
     uint64_t last_branch_from, last_branch_to, last_int_from, last_int_to;
 };
 
+/* x87 control state; registers and arithmetic do not exist yet */
+struct fpu_regs {
+    uint16_t fcw, fsw;
+};
+
 #define MTRR_VARIABLE 10
 
 struct msr_regs {
@@ -159,6 +164,7 @@ struct cpu {
     struct ctl_regs ctl;
     struct dbg_regs dbg;
     struct msr_regs msr;
+    struct fpu_regs fpu;
     struct intr_state intr;
     struct event delivering; /* valid while an event is being delivered through the IDT */
     struct cpu_time time;

@@ -25,7 +25,48 @@ OPFN op_novec(struct cpu *cpu, const struct insn *i) {
     op_raise(cpu, i, !ud && (cpu->ctl.cr0 & c->cr0_nm) ? VEC_NM : VEC_UD);
 }
 
+/* The x87 control and status words, so that initialisation code runs on models whose CPUID.01H:EDX.FPU is 0. SDM 2
+ * "FINIT/FNINIT", "FCLEX/FNCLEX", "FSTCW/FNSTCW", "FLDCW", "FSTSW/FNSTSW": #NM when CR0.EM or CR0.TS is 1. */
+#define FCW_INIT      0x037F
+#define FSW_EXCEPTION 0x80FF /* B, ES, SF and the six exception flags */
+
+static inline void check_x87(struct cpu *cpu, const struct insn *i) {
+    if (cpu->ctl.cr0 & (CR0_EM | CR0_TS)) op_raise(cpu, i, VEC_NM);
+}
+OPFN op_fninit(struct cpu *cpu, const struct insn *i) {
+    check_x87(cpu, i);
+    cpu->fpu = (struct fpu_regs){.fcw = FCW_INIT};
+    NEXT(cpu, i);
+}
+OPFN op_fnclex(struct cpu *cpu, const struct insn *i) {
+    check_x87(cpu, i);
+    cpu->fpu.fsw &= (uint16_t)~FSW_EXCEPTION;
+    NEXT(cpu, i);
+}
+OPFN op_fnstcw(struct cpu *cpu, const struct insn *i) {
+    check_x87(cpu, i);
+    mem_write16(cpu, i, ea_linear(cpu, i, 2, MEM_WRITE), cpu->fpu.fcw);
+    NEXT(cpu, i);
+}
+OPFN op_fldcw(struct cpu *cpu, const struct insn *i) {
+    check_x87(cpu, i);
+    cpu->fpu.fcw = (mem_read16(cpu, i, ea_linear(cpu, i, 2, MEM_READ)) & 0x1F7F) | 0x40;
+    NEXT(cpu, i);
+}
+OPFN op_fnstsw_m(struct cpu *cpu, const struct insn *i) {
+    check_x87(cpu, i);
+    mem_write16(cpu, i, ea_linear(cpu, i, 2, MEM_WRITE), cpu->fpu.fsw);
+    NEXT(cpu, i);
+}
+OPFN op_fnstsw_r(struct cpu *cpu, const struct insn *i) {
+    check_x87(cpu, i);
+    set_reg16(cpu, REG_OFF(RAX), cpu->fpu.fsw);
+    NEXT(cpu, i);
+}
+
 static const struct op_forms rows[] = {
+    ROW_ANY(FNINIT, 0, op_fninit),   ROW_ANY(FNCLEX, 0, op_fnclex),    ROW_ANY(FNSTCW, M, op_fnstcw),
+    ROW_ANY(FLDCW, M, op_fldcw),     ROW_ANY(FNSTSW, M, op_fnstsw_m),  ROW_ANY(FNSTSW, R, op_fnstsw_r),
     ROW_ANY(INVALID, 0, op_ud),      ROW_ANY(CLASS_X87, 0, op_novec),  ROW_ANY(CLASS_MMX, 0, op_novec),
     ROW_ANY(CLASS_VEC, 0, op_novec), ROW_ANY(CLASS_FXSR, 0, op_novec), ROW_ANY(CLASS_XSAVE, 0, op_novec),
 };
