@@ -117,7 +117,7 @@ class Qemu:
 
 
 BOCHSRC = """\
-cpu: model={model}, count={cpus}, ips=50000000, reset_on_triple_fault=0
+cpu: model={model}, count={cpus}, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=0
 memory: guest={memory}, host={memory}
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/vgabios/vgabios.bin
@@ -259,7 +259,7 @@ def main():
     p.add_argument("--peer", action="append", choices=["qemu", "bochs"], help="run on this peer alone (repeatable)")
     p.add_argument("--only", action="append", metavar="TEXT", help="only images whose name begins with TEXT (repeatable)")
     p.add_argument("--model", help="only this processor model")
-    p.add_argument("--timeout", type=float, default=120, metavar="SECONDS", help="for one image (%(default)s)")
+    p.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="for one image (%(default)s)")
     p.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="at a time (%(default)s)")
     p.add_argument("--verbose", action="store_true", help="show all output of the images")
     a = p.parse_args()

@@ -7,7 +7,7 @@
 /* CODE(name, "assembly"): file-local code; name is its first byte. Labels inside need the prefix of the name. */
 #define CODE(name, text)                                                                                               \
     extern const u8 name[];                                                                                            \
-    __asm__(".pushsection .text\n" #name ":\n" text "\n.popsection")
+    __asm__(".pushsection .text.code, \"ax\"\n" #name ":\n" text "\n.popsection")
 
 /* A label inside such code. */
 #define CODE_LABEL(name) extern const u8 name[]
