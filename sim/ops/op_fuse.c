@@ -80,13 +80,16 @@ EACH_SIZE(CONDITIONS)
 /* the conditions worth a function, X(..., suffix, code) */
 #define COND_SUB(X, ...)                                                                                               \
     X(__VA_ARGS__, B, 2)                                                                                               \
-    X(__VA_ARGS__, NB, 3) X(__VA_ARGS__, Z, 4) X(__VA_ARGS__, NZ, 5) X(__VA_ARGS__, BE, 6) X(__VA_ARGS__, NBE, 7)      \
-        X(__VA_ARGS__, S, 8) X(__VA_ARGS__, NS, 9) X(__VA_ARGS__, L, 12) X(__VA_ARGS__, NL, 13) X(__VA_ARGS__, LE, 14) \
-            X(__VA_ARGS__, NLE, 15)
+    X(__VA_ARGS__, NB, 3)                                                                                              \
+    X(__VA_ARGS__, Z, 4)                                                                                               \
+    X(__VA_ARGS__, NZ, 5)                                                                                              \
+    X(__VA_ARGS__, BE, 6) X(__VA_ARGS__, NBE, 7) X(__VA_ARGS__, S, 8) X(__VA_ARGS__, NS, 9) X(__VA_ARGS__, L, 12)      \
+        X(__VA_ARGS__, NL, 13) X(__VA_ARGS__, LE, 14) X(__VA_ARGS__, NLE, 15)
 #define COND_LOGIC(X, ...)                                                                                             \
     X(__VA_ARGS__, Z, 4)                                                                                               \
-    X(__VA_ARGS__, NZ, 5) X(__VA_ARGS__, S, 8) X(__VA_ARGS__, NS, 9) X(__VA_ARGS__, L, 12) X(__VA_ARGS__, NL, 13)      \
-        X(__VA_ARGS__, LE, 14) X(__VA_ARGS__, NLE, 15)
+    X(__VA_ARGS__, NZ, 5)                                                                                              \
+    X(__VA_ARGS__, S, 8)                                                                                               \
+    X(__VA_ARGS__, NS, 9) X(__VA_ARGS__, L, 12) X(__VA_ARGS__, NL, 13) X(__VA_ARGS__, LE, 14) X(__VA_ARGS__, NLE, 15)
 #define COND_ADD(X, ...)                                                                                               \
     X(__VA_ARGS__, B, 2)                                                                                               \
     X(__VA_ARGS__, NB, 3) X(__VA_ARGS__, Z, 4) X(__VA_ARGS__, NZ, 5) X(__VA_ARGS__, S, 8) X(__VA_ARGS__, NS, 9)

@@ -90,8 +90,8 @@ EXTEND(movsxd, int, 32, 64)
     }
 #define EXTEND_ANY_ALL(B)                                                                                              \
     EXTEND_ANY(movzx, rr, B, )                                                                                         \
-    EXTEND_ANY(movzx, rm, B, ) EXTEND_ANY(movzx, rm, B, f) EXTEND_ANY(movsx, rr, B, ) EXTEND_ANY(movsx, rm, B, )       \
-        EXTEND_ANY(movsx, rm, B, f)
+    EXTEND_ANY(movzx, rm, B, )                                                                                         \
+    EXTEND_ANY(movzx, rm, B, f) EXTEND_ANY(movsx, rr, B, ) EXTEND_ANY(movsx, rm, B, ) EXTEND_ANY(movsx, rm, B, f)
 EACH_SIZE3(EXTEND_ANY_ALL)
 #undef EXTEND_ANY_ALL
 #undef EXTEND_ANY

@@ -115,7 +115,7 @@ static void __attribute__((noinline)) push_all(struct cpu *cpu, const struct ins
 }
 static void __attribute__((noinline)) pop_all(struct cpu *cpu, const struct insn *i, unsigned bytes) {
     uint64_t v[8];
-    for (unsigned r = 0; r < 8; r++) v[r] = stack_peek(cpu, i, (int32_t)((7 - r) * bytes), bytes);
+    for (unsigned r = 8; r-- > 0;) v[r] = stack_peek(cpu, i, (int32_t)((7 - r) * bytes), bytes);
     stack_set(cpu, cpu->gpr[RSP] + 8 * bytes);
     for (unsigned r = 0; r < 8; r++) {
         if (r == RSP) continue; /* skipped: SDM 2 "POPA/POPAD" */

@@ -89,15 +89,15 @@ static uint64_t string_run(struct cpu *cpu, const struct insn *i, unsigned seg, 
     uint64_t fits = down ? (in_page >> i->size) + 1 : (PAGE_SIZE - in_page) >> i->size;
     if (fits < n) n = fits;
     if (want < n) n = want;
-    uint64_t lowest = down ? la - (n - 1) * bytes : la;
+    uint64_t back = down ? (n - 1) * bytes : 0; /* from the first element to the lowest */
     const struct tlb_entry *e = tlb_slot(cpu, la);
     if ((access & MEM_WRITE ? e->tag_w : e->tag_r) == TLB_WANT(cpu, la, 8)) {
-        *host = (uint8_t *)(e->addend + (uintptr_t)lowest);
+        *host = (uint8_t *)(e->addend + (uintptr_t)(la - back));
         return n;
     }
-    uint8_t *p = mem_host_run(cpu, i, lowest, access, &len);
-    if (!p || len < n * bytes) return 0;
-    *host = p;
+    uint8_t *p = mem_host_run(cpu, i, la, access, &len);
+    if (!p || len < (down ? bytes : n * bytes)) return 0;
+    *host = p - back;
     return n;
 }
 

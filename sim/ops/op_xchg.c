@@ -45,7 +45,7 @@
         st##B(p, add_swap##B(cpu, ld##B(p), i->reg));                                                                  \
         NEXT(cpu, i);                                                                                                  \
     }                                                                                                                  \
-    /* what the destination becomes; it is written in any case */                                                      \
+    /* what the destination becomes; memory is written in any case */                                                  \
     static inline uint##B##_t compare_swap##B(struct cpu *cpu, uint##B##_t dst, uint##B##_t src) {                     \
         uint##B##_t acc = reg##B(cpu, ACC);                                                                            \
         cc_set(cpu, CC_SUB, LG_##B, (int##B##_t)(acc - dst), dst);                                                     \
@@ -53,10 +53,12 @@
         set_reg##B(cpu, ACC, dst);                                                                                     \
         return dst;                                                                                                    \
     }                                                                                                                  \
+    /* a register is left alone, its upper half too, when the comparison fails */                                      \
     OPFN op_cmpxchg_rr##B(struct cpu *cpu, const struct insn *i) {                                                     \
         uint##B##_t dst = reg##B(cpu, i->reg), src = reg##B(cpu, i->rm);                                               \
+        bool equal = dst == reg##B(cpu, ACC);                                                                          \
         uint##B##_t v = compare_swap##B(cpu, dst, src);                                                                \
-        set_reg##B(cpu, i->reg, v);                                                                                    \
+        if (equal) set_reg##B(cpu, i->reg, v);                                                                         \
         NEXT(cpu, i);                                                                                                  \
     }                                                                                                                  \
     OPFN op_cmpxchg_mr##B(struct cpu *cpu, const struct insn *i) {                                                     \

@@ -1,0 +1,147 @@
+/* The host's side: a child process with the code, the data and the exits at their fixed addresses. */
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "testsuites/isa/isa.h"
+
+#define CTX_ADDR  0x31000000ull
+#define EXIT_AREA 0x1000u
+
+struct context { /* layout known to tramp.S */
+    uint64_t in_gpr[16];
+    uint64_t in_flags;
+    uint64_t far_pointer; /* 32 bits of RIP, then CS */
+    uint64_t spare;
+    uint64_t host_rsp;
+    uint64_t out_gpr[16];
+    uint64_t out_flags;
+    uint64_t out_exit;
+    /* from here on by the signal handler only */
+    uint64_t rip, cr2, error, vector;
+};
+#define CTX ((struct context *)CTX_ADDR)
+
+extern char isa_exit_a[], isa_exit_a_end[], isa_exit_b[], isa_exit_b_end[], isa_exit_fault[];
+void isa_enter(void);
+
+struct shared {
+    volatile unsigned done;
+    struct isa_result result[];
+};
+
+static void *map_at(uint64_t addr, size_t size, int prot) {
+    void *p = mmap((void *)addr, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    return p == (void *)addr ? p : NULL;
+}
+
+static void on_signal(int sig, siginfo_t *info, void *context) {
+    static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+                                  REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+    ucontext_t *u = context;
+    greg_t *g = u->uc_mcontext.gregs;
+    (void)sig;
+    (void)info;
+    uint64_t rip = (uint64_t)g[REG_RIP];
+    bool away = rip < ISA_CODE || rip >= ISA_CODE + ISA_CODE_SIZE;
+    if (away && !(g[REG_TRAPNO] == 14 && (uint64_t)g[REG_CR2] == rip)) _exit(2); /* not the case's doing */
+    for (unsigned k = 0; k < 16; k++) CTX->out_gpr[k] = (uint64_t)g[order[k]];
+    CTX->out_flags = (uint64_t)g[REG_EFL];
+    CTX->out_exit = away ? ISA_AWAY : ISA_FAULT;
+    CTX->rip = rip;
+    CTX->cr2 = (uint64_t)g[REG_CR2];
+    CTX->error = (uint64_t)g[REG_ERR];
+    CTX->vector = (uint64_t)g[REG_TRAPNO];
+    g[REG_RIP] = (greg_t)(uintptr_t)isa_exit_fault;
+    g[REG_RSP] = (greg_t)CTX->host_rsp;
+    g[REG_EFL] &= ~0x400ll;
+    g[REG_CSGSFS] = (g[REG_CSGSFS] & ~0xFFFFll) | 0x33;
+}
+
+static bool prepare_child(void) {
+    if (!map_at(ISA_CODE, ISA_CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC)) return false;
+    if (!map_at(ISA_DATA - ISA_GUARD, 2 * ISA_GUARD + ISA_DATA_SIZE, PROT_NONE)) return false;
+    if (mprotect((void *)ISA_DATA, ISA_DATA_SIZE, PROT_READ | PROT_WRITE)) return false;
+    uint8_t *exits = map_at(ISA_EXIT_A, EXIT_AREA, PROT_READ | PROT_WRITE | PROT_EXEC);
+    if (!exits || !map_at(CTX_ADDR, 0x1000, PROT_READ | PROT_WRITE)) return false;
+    memcpy(exits, isa_exit_a, (size_t)(isa_exit_a_end - isa_exit_a));
+    memcpy(exits + (ISA_EXIT_B - ISA_EXIT_A), isa_exit_b, (size_t)(isa_exit_b_end - isa_exit_b));
+    static uint8_t stack[65536];
+    stack_t ss = {.ss_sp = stack, .ss_size = sizeof stack};
+    sigaltstack(&ss, NULL);
+    struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
+    for (unsigned k = 0; k < sizeof signals / sizeof signals[0]; k++) sigaction(signals[k], &sa, NULL);
+    /* compatibility mode wants data segments that are not null */
+    __asm__ volatile("mov %0, %%ds; mov %0, %%es" : : "r"(0x2B));
+    return true;
+}
+
+static void run_case(const struct isa_case *c, struct isa_result *r) {
+    memset(CTX, 0, sizeof *CTX);
+    isa_place_code((uint8_t *)ISA_CODE, c);
+    isa_fill((uint8_t *)ISA_DATA, c);
+    memcpy(CTX->in_gpr, c->gpr, sizeof c->gpr);
+    CTX->in_flags = c->flags | 0x202;
+    CTX->far_pointer = c->rip | (c->mode32 ? 0x23ull : 0x33ull) << 32;
+    isa_enter();
+    memset(r, 0, sizeof *r);
+    memcpy(r->gpr, CTX->out_gpr, sizeof r->gpr);
+    r->flags = (uint32_t)CTX->out_flags & (ISA_FLAGS | ISA_DF);
+    r->exit = (uint8_t)CTX->out_exit;
+    r->mem_hash = isa_hash((const uint8_t *)ISA_DATA);
+    r->rip = CTX->rip;
+    if (r->exit != ISA_FAULT) return;
+    r->vector = (uint8_t)CTX->vector;
+    if (r->vector == 13 || r->vector == 14 || r->vector == 12) r->error = (uint32_t)CTX->error;
+    if (r->vector == 14) r->cr2 = CTX->cr2;
+}
+
+bool isa_native(const struct isa_case *c, struct isa_result *r, unsigned count) {
+    size_t size = sizeof(struct shared) + count * sizeof *r;
+    struct shared *s = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (s == MAP_FAILED) return false;
+    unsigned done = 0;
+    bool ok = true;
+    while (done < count) {
+        s->done = done;
+        pid_t child = fork();
+        if (child < 0) {
+            ok = false;
+            break;
+        }
+        if (child == 0) {
+            alarm(60);
+            if (!prepare_child()) _exit(3);
+            for (unsigned k = done; k < count; k++) {
+                run_case(&c[k], &s->result[k]);
+                s->done = k + 1;
+            }
+            _exit(0);
+        }
+        int status;
+        waitpid(child, &status, 0);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 3) {
+            ok = false;
+            break;
+        }
+        done = s->done;
+        if (done < count) { /* it died of this one */
+            s->result[done] = (struct isa_result){.exit = ISA_DIED};
+            done++;
+        }
+    }
+    memcpy(r, s->result, count * sizeof *r);
+    munmap(s, size);
+    return ok;
+}
+
+/* Does the kernel give processes a 32-bit code segment? Run a NOP there. */
+bool isa_native_has32(void) {
+    struct isa_case c = {.mode32 = true, .rip = ISA_CODE + 0x400, .len = 1, .code = {0x90}};
+    struct isa_result r;
+    return isa_native(&c, &r, 1) && r.exit == ISA_NEXT;
+}
