@@ -78,22 +78,12 @@ EACH_SIZE(CONDITIONS)
 #undef CONDITIONS
 
 /* the conditions worth a function, X(..., suffix, code) */
-#define COND_SUB(X, ...)                                                                                               \
-    X(__VA_ARGS__, B, 2)                                                                                               \
-    X(__VA_ARGS__, NB, 3)                                                                                              \
-    X(__VA_ARGS__, Z, 4)                                                                                               \
-    X(__VA_ARGS__, NZ, 5)                                                                                              \
-    X(__VA_ARGS__, BE, 6) X(__VA_ARGS__, NBE, 7) X(__VA_ARGS__, S, 8) X(__VA_ARGS__, NS, 9) X(__VA_ARGS__, L, 12)      \
-        X(__VA_ARGS__, NL, 13) X(__VA_ARGS__, LE, 14) X(__VA_ARGS__, NLE, 15)
-#define COND_LOGIC(X, ...)                                                                                             \
-    X(__VA_ARGS__, Z, 4)                                                                                               \
-    X(__VA_ARGS__, NZ, 5)                                                                                              \
-    X(__VA_ARGS__, S, 8)                                                                                               \
-    X(__VA_ARGS__, NS, 9) X(__VA_ARGS__, L, 12) X(__VA_ARGS__, NL, 13) X(__VA_ARGS__, LE, 14) X(__VA_ARGS__, NLE, 15)
-#define COND_ADD(X, ...)                                                                                               \
-    X(__VA_ARGS__, B, 2)                                                                                               \
-    X(__VA_ARGS__, NB, 3) X(__VA_ARGS__, Z, 4) X(__VA_ARGS__, NZ, 5) X(__VA_ARGS__, S, 8) X(__VA_ARGS__, NS, 9)
-#define COND_STEP(X, ...) X(__VA_ARGS__, Z, 4) X(__VA_ARGS__, NZ, 5) X(__VA_ARGS__, S, 8) X(__VA_ARGS__, NS, 9)
+#define COND_STEP(X, ...)  X(__VA_ARGS__, Z, 4) X(__VA_ARGS__, NZ, 5) X(__VA_ARGS__, S, 8) X(__VA_ARGS__, NS, 9)
+#define COND_ADD(X, ...)   COND_STEP(X, __VA_ARGS__) X(__VA_ARGS__, B, 2) X(__VA_ARGS__, NB, 3)
+#define COND_LESS(X, ...)  X(__VA_ARGS__, L, 12) X(__VA_ARGS__, NL, 13) X(__VA_ARGS__, LE, 14) X(__VA_ARGS__, NLE, 15)
+#define COND_LOGIC(X, ...) COND_STEP(X, __VA_ARGS__) COND_LESS(X, __VA_ARGS__)
+#define COND_BELOW(X, ...) X(__VA_ARGS__, B, 2) X(__VA_ARGS__, NB, 3) X(__VA_ARGS__, BE, 6) X(__VA_ARGS__, NBE, 7)
+#define COND_SUB(X, ...)   COND_LOGIC(X, __VA_ARGS__) COND_BELOW(X, __VA_ARGS__)
 
 /* ---- the operands of each form: `a` (destination) and `b` ---- */
 
