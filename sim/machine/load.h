@@ -88,6 +88,9 @@ void boot_protected(struct cpu *cpu, uint32_t entry);
 void boot_real(struct cpu *cpu, uint32_t entry, uint32_t stack);
 void boot_long(struct cpu *cpu, uint64_t entry, uint64_t tables, uint64_t gdt, uint64_t stack);
 
+/* Interrupt vectors, BIOS data, ACPI tables: sim/machine/firmware.c. Before the image, which may overwrite them. */
+void firmware_write(struct machine *m);
+
 bool machine_load(struct machine *m, const struct hvsim_image *image, char *err, size_t err_size);
 
 #endif
