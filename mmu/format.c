@@ -120,18 +120,6 @@ const struct mmu_format format_ept5 = {
 
 /* clang-format on */
 
-const struct mmu_format *format_select(uint64_t cr4, uint64_t efer) {
-    if (!(cr4 & CR4_PAE)) return &format_32;
-    if (!(efer & EFER_LMA)) return &format_pae;
-    return cr4 & CR4_LA57 ? &format_5 : &format_4;
-}
-
-uint64_t format_reserved(const struct mmu_format *f, unsigned phys_bits, uint64_t efer) {
-    if (f->entry_size == 4) return 0;
-    uint64_t rsvd = phys_bits < 52 ? BITS(51, 0) & ~0ull << phys_bits : 0;
-    return efer & EFER_NXE ? rsvd : rsvd | ENTRY_NX;
-}
-
 uint64_t format_reserved_pse(unsigned phys_bits, bool pse36) {
     if (!pse36) return BITS(21, 13);
     unsigned m = phys_bits < 40 ? phys_bits : 40;

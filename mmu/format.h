@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "mmu/mmu.h"
+#include "sim/arch/x86.h"
 
 /* bits of an ordinary entry */
 #define ENTRY_P     (1ull << 0)
@@ -53,9 +54,17 @@ struct mmu_format {
 extern const struct mmu_format format_32, format_pae, format_4, format_5, format_ept4, format_ept5;
 
 /* The format of ordinary paging that these registers choose (CR0.PG = 1). */
-const struct mmu_format *format_select(uint64_t cr4, uint64_t efer);
+static inline const struct mmu_format *format_select(uint64_t cr4, uint64_t efer) {
+    if (!(cr4 & CR4_PAE)) return &format_32;
+    if (!(efer & EFER_LMA)) return &format_pae;
+    return cr4 & CR4_LA57 ? &format_5 : &format_4;
+}
 /* Bits reserved in every entry of an ordinary format: beyond MAXPHYADDR, and bit 63 without NXE. */
-uint64_t format_reserved(const struct mmu_format *f, unsigned phys_bits, uint64_t efer);
+static inline uint64_t format_reserved(const struct mmu_format *f, unsigned phys_bits, uint64_t efer) {
+    if (f->entry_size == 4) return 0;
+    uint64_t rsvd = ADDRESS_MASK & ~((1ull << phys_bits) - 1);
+    return efer & EFER_NXE ? rsvd : rsvd | ENTRY_NX;
+}
 /* Bits reserved in a 4 MiB-page PDE: SDM 3 "32-Bit Paging". */
 uint64_t format_reserved_pse(unsigned phys_bits, bool pse36);
 uint64_t format_pse_address(uint64_t pde, uint64_t la);

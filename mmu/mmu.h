@@ -71,6 +71,13 @@ enum mmu_status {
     MMU_S2_MISCONFIG,  /* EPT misconfiguration */
 };
 
+/* The last table of a walk, where a later walk of an address in the same table may start: what processors keep in
+ * paging-structure caches (SDM 3 "Caching Paging Structures"). */
+struct mmu_table {
+    uint64_t gpa, pa; /* of the table; the same without a second stage */
+    uint64_t rights;  /* of the entries above */
+};
+
 struct mmu_result {
     enum mmu_status status;
     uint64_t phys;          /* host-physical address of the byte */
@@ -90,11 +97,17 @@ struct mmu_result {
     bool readable; /* the same for reads (false: execute-only or protection keys) */
     bool global;
     uint8_t memtype; /* enum mmu_memtype, effective */
+    bool has_table;  /* MMU_OK, and the last level maps the page: `table` may be kept */
+    struct mmu_table table;
 };
 
 /* Translate `la` for `access`. Sets accessed and dirty bits as the manual says (unless MMU_PEEK). */
 void mmu_translate(const struct mmu_state *s, const struct mmu_phys *phys, uint64_t la, unsigned access,
                    struct mmu_result *r);
+/* The same, starting from the last table of an earlier walk. false: that led to a fault, and only a walk from the root
+ * can tell whether it is a true one. */
+bool mmu_translate_from(const struct mmu_state *s, const struct mmu_phys *phys, const struct mmu_table *table,
+                        uint64_t la, unsigned access, struct mmu_result *r);
 /* Translate a guest-physical address through the second stage only (`access` READ/WRITE/EXEC; paging-structure loads
  * such as PDPTEs use MMU_READ with during_walk set by `table`). */
 void mmu_stage2(const struct mmu_state *s, const struct mmu_phys *phys, uint64_t gpa, unsigned access, bool table,

@@ -99,7 +99,7 @@ static void finish(const struct mmu_state *s, const struct mmu_phys *phys, unsig
 
 /* ---- the walk ---- */
 
-static bool is_canonical(const struct mmu_format *f, uint64_t la) {
+static inline bool is_canonical(const struct mmu_format *f, uint64_t la) {
     unsigned sh = 64u - f->va_bits;
     return (uint64_t)((int64_t)(la << sh) >> sh) == la;
 }
@@ -119,6 +119,7 @@ static void walk_begin(const struct mmu_state *s, const struct mmu_phys *phys, u
     w->accessed = access & MMU_PEEK ? 0 : ENTRY_A;
     w->s = s;
     w->s2_access = stage2_table_access(s) | (access & MMU_PEEK);
+    w->table_pa = ~0ull;
 }
 
 /* Where the walk starts. PAE paging uses the PDPTE registers, except that with nested paging PDPTEs are read from
@@ -173,6 +174,10 @@ static bool walk_finish(const struct mmu_state *s, struct walk *w, unsigned acce
     r->writable = allowed & MMU_WRITE && w->entry & ENTRY_D;
     r->global = w->entry & ENTRY_G && s->cr4 & CR4_PGE;
     r->linear_shift = r->page_shift = (uint8_t)walk_shift(w);
+    r->has_table = w->level == w->f->levels - 1;
+    r->table.pa = w->entry_pa & ~0xFFFull;
+    r->table.gpa = (s->stage2 ? w->entry_gpa : w->entry_pa) & ~0xFFFull;
+    r->table.rights = w->above & (ENTRY_RW | ENTRY_US | ENTRY_NX);
     r->gpa = w->f == &format_32 && w->level == 0 ? format_pse_address(w->entry, w->va) : walk_address(w);
     finish(s, w->phys, access, w->rights, w->entry, r);
     return true;
@@ -204,13 +209,17 @@ static void translate_unpaged(const struct mmu_state *s, const struct mmu_phys *
     finish(s, phys, access, ENTRY_US | ENTRY_RW | ENTRY_NX, 0, r);
 }
 
-void mmu_translate(const struct mmu_state *s, const struct mmu_phys *phys, uint64_t la, unsigned access,
-                   struct mmu_result *r) {
-    struct walk w;
+static void begin(uint64_t la, struct mmu_result *r) {
     memset(r, 0, sizeof(*r));
     r->la = la;
     r->linear_shift = 12;
     r->memtype = MT_WB;
+}
+
+void mmu_translate(const struct mmu_state *s, const struct mmu_phys *phys, uint64_t la, unsigned access,
+                   struct mmu_result *r) {
+    struct walk w;
+    begin(la, r);
     if (!(s->cr0 & CR0_PG)) {
         translate_unpaged(s, phys, la, access, r);
         return;
@@ -220,9 +229,22 @@ void mmu_translate(const struct mmu_state *s, const struct mmu_phys *phys, uint6
         r->status = MMU_NOT_CANONICAL;
         return;
     }
-    page_fault(s, access, 0, r); /* of a walk that gave up */
     for (unsigned n = 0; n < WALK_RETRIES; n++)
         if (try_walk(s, &w, access, r)) return;
+    page_fault(s, access, 0, r);
+}
+
+bool mmu_translate_from(const struct mmu_state *s, const struct mmu_phys *phys, const struct mmu_table *table,
+                        uint64_t la, unsigned access, struct mmu_result *r) {
+    struct walk w;
+    begin(la, r);
+    walk_begin(s, phys, la, access, &w);
+    w.level = w.f->levels - 1;
+    w.table = table->gpa;
+    w.table_pa = table->pa;
+    w.rights = table->rights;
+    enum walk_end end = s->stage2 == MMU_STAGE2_NONE ? walk(&w, false) : walk(&w, true);
+    return end == WALK_LEAF && walk_finish(s, &w, access, r) && r->status == MMU_OK;
 }
 
 /* ---- PDPTEs ---- */

@@ -3,13 +3,6 @@
 
 #include "sim/arch/x86.h"
 
-unsigned stage2_table_access(const struct mmu_state *s) {
-    /* APM 2 "Nested versus Guest Page Faults, Fault Ordering": walks of guest page tables are user writes */
-    if (s->stage2 == MMU_STAGE2_NPT) return MMU_WRITE;
-    /* SDM 3 "Accessed and Dirty Flags for EPT": accesses to guest paging-structure entries are treated as writes */
-    return s->stage2_root & EPTP_AD ? MMU_READ | MMU_WRITE : MMU_READ;
-}
-
 /* ---- EPT ---- */
 
 /* Bit n: the rights n (read, write, execute, user execute) can't stand together. SDM 3 "EPT Misconfigurations" */

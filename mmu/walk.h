@@ -39,11 +39,13 @@ struct walk {
     uint8_t level;       /* from the root, 0 */
     /* out */
     uint64_t entry, entry_pa; /* the last entry read */
-    uint64_t rights;
+    uint64_t rights;          /* of all entries so far */
+    uint64_t above;           /* of those above the last */
     /* first stage under a second */
     const struct mmu_state *s;
     struct stage2 s2; /* of the last entry */
     uint64_t entry_gpa;
+    uint64_t table_pa;  /* where w->table is, when that is known already; ~0: ask the second stage */
     unsigned s2_access; /* how reads of entries count in the second stage */
     unsigned s2_failed; /* the access that failed */
 };
@@ -51,7 +53,12 @@ struct walk {
 void stage2_translate(const struct mmu_state *s, const struct mmu_phys *phys, uint64_t gpa, unsigned access,
                       struct stage2 *out);
 /* How the second stage sees an access to a paging-structure entry of the first. */
-unsigned stage2_table_access(const struct mmu_state *s);
+static inline unsigned stage2_table_access(const struct mmu_state *s) {
+    /* APM 2 "Nested versus Guest Page Faults, Fault Ordering": walks of guest page tables are user writes */
+    if (s->stage2 == MMU_STAGE2_NPT) return MMU_WRITE;
+    /* SDM 3 "Accessed and Dirty Flags for EPT": accesses to guest paging-structure entries are treated as writes */
+    return s->stage2_root & EPTP_AD ? MMU_READ | MMU_WRITE : MMU_READ;
+}
 /* Put a second-stage fault into the result. */
 void stage2_report(const struct mmu_state *s, const struct stage2 *s2, uint64_t gpa, unsigned access, bool table,
                    struct mmu_result *r);
@@ -93,41 +100,56 @@ static inline enum walk_end entry_mark(struct walk *w, uint64_t bits, bool neste
     return entry_set(w, bits) ? WALK_LEAF : WALK_AGAIN;
 }
 
+/* Where the entry at guest-physical `at` is. */
+static inline bool entry_locate(struct walk *w, uint64_t at) {
+    w->entry_gpa = at;
+    if (w->table_pa != ~0ull) {
+        w->entry_pa = w->table_pa | (at & 0xFFF);
+        w->table_pa = ~0ull;
+        return true;
+    }
+    stage2_translate(w->s, w->phys, at, w->s2_access, &w->s2);
+    w->s2_failed = w->s2_access;
+    w->entry_pa = w->s2.pa;
+    return w->s2.status == MMU_OK;
+}
+
 /* From w->table at w->level down to the entry that maps the page, or to the reason why there is none. */
 static inline __attribute__((always_inline)) enum walk_end walk(struct walk *w, bool nested) {
     const struct mmu_format *f = w->f;
     uint64_t rights = w->rights, table = w->table;
-    for (unsigned level = w->level;; level++) {
+    unsigned level = w->level;
+    enum walk_end end = WALK_LEAF;
+    for (;; level++) {
         uint64_t at = table + ((w->va >> f->shift[level]) & f->index_mask[level]) * f->entry_size;
-        w->level = (uint8_t)level;
-        w->entry_pa = at;
-        if (nested) {
-            w->entry_gpa = at;
-            stage2_translate(w->s, w->phys, at, w->s2_access, &w->s2);
-            if (__builtin_expect(w->s2.status != MMU_OK, 0)) {
-                w->s2_failed = w->s2_access;
-                return WALK_STAGE2_FAULT;
-            }
-            w->entry_pa = w->s2.pa;
+        if (!nested) {
+            w->entry_pa = at;
+        } else if (__builtin_expect(!entry_locate(w, at), 0)) {
+            end = WALK_STAGE2_FAULT;
+            break;
         }
-        uint64_t e = entry_read(w->phys, w->entry_pa, f->entry_size);
-        w->entry = e;
+        uint64_t e = w->entry = entry_read(w->phys, w->entry_pa, f->entry_size);
+        w->above = rights;
         rights &= (e ^ f->deny) | f->granted[level];
-        w->rights = rights;
-        if (__builtin_expect(!(e & w->present), 0)) return WALK_ABSENT;
+        if (__builtin_expect(!(e & w->present), 0)) {
+            end = WALK_ABSENT;
+            break;
+        }
         bool leaf = level == f->levels - 1u || (e & ENTRY_LARGE && w->leaf_levels >> level & 1);
         uint64_t rsvd =
             leaf ? f->leaf_rsvd[level] : f->table_rsvd[level] | (f->amd_levels >> level & 1 ? w->rsvd_table : 0);
-        if (__builtin_expect(e & (rsvd | w->rsvd), 0)) return WALK_RESERVED;
-        if (__builtin_expect(w->illegal >> ((e & 7) | (e >> 7 & 8)) & 1, 0)) return WALK_RESERVED;
-        if (leaf) return WALK_LEAF;
-        uint64_t mark = f->no_accessed >> level & 1 ? 0 : w->accessed;
-        if (__builtin_expect((e & mark) != mark, 0)) {
-            enum walk_end end = entry_mark(w, mark, nested);
-            if (end != WALK_LEAF) return end;
+        if (__builtin_expect((e & (rsvd | w->rsvd)) || w->illegal >> ((e & 7) | (e >> 7 & 8)) & 1, 0)) {
+            end = WALK_RESERVED;
+            break;
         }
+        if (leaf) break;
+        uint64_t mark = f->no_accessed >> level & 1 ? 0 : w->accessed;
+        if (__builtin_expect((e & mark) != mark, 0) && (end = entry_mark(w, mark, nested)) != WALK_LEAF) break;
         table = e & f->address;
     }
+    w->level = (uint8_t)level;
+    w->rights = rights;
+    return end;
 }
 
 /* log2 size of the page that the entry found maps, and the address in it */

@@ -33,7 +33,8 @@ static bool filter_has(const struct tlb_filter *f, uint64_t la, unsigned shift) 
 
 /* ---- giving numbers ---- */
 
-static void forget_data(struct tlb_space *sp) {
+static void forget_data(struct tlb *t, struct tlb_space *sp) {
+    sp->tables = ++t->table_number;
     sp->ctx[TLB_SUPER] = sp->ctx[TLB_SUPER_AC] = sp->ctx[TLB_USER] = TLB_CTX_NONE;
     sp->large_shifts = 0;
     memset(&sp->large, 0, sizeof sp->large);
@@ -46,7 +47,7 @@ static void forget_code(struct tlb_space *sp) {
 static void wipe_data(struct cpu *cpu) {
     struct tlb *t = &cpu->tlb;
     memset(t->e, 0xFF, sizeof t->e);
-    for (unsigned i = 0; i < TLB_SPACES; i++) forget_data(&t->spaces[i]);
+    for (unsigned i = 0; i < TLB_SPACES; i++) forget_data(t, &t->spaces[i]);
     t->next_ctx = 1;
 }
 static void wipe_code(struct cpu *cpu) {
@@ -161,7 +162,7 @@ static struct tlb_space *find_space(struct tlb *t, const struct tlb_key *k) {
     }
     unsigned victim = t->next_victim++ % TLB_SPACES;
     struct tlb_space *sp = &t->spaces[victim];
-    forget_data(sp);
+    forget_data(t, sp);
     forget_code(sp);
     sp->key = *k;
     sp->used = true;
@@ -250,7 +251,7 @@ void tlb_flush_all(struct cpu *cpu) {
         return;
     }
     for (unsigned i = 0; i < TLB_SPACES; i++) {
-        forget_data(&cpu->tlb.spaces[i]);
+        forget_data(&cpu->tlb, &cpu->tlb.spaces[i]);
         forget_code(&cpu->tlb.spaces[i]);
     }
     reselect(cpu);
@@ -267,7 +268,7 @@ void tlb_flush_tag(struct cpu *cpu, bool guest, unsigned tag, int pcid) {
     uint32_t want = owner_of(guest, tag, 0);
     for (unsigned i = 0; i < TLB_SPACES; i++) {
         if (!owned(t->owner[i], want, pcid)) continue;
-        forget_data(&t->spaces[i]);
+        forget_data(t, &t->spaces[i]);
         forget_code(&t->spaces[i]);
     }
     reselect(cpu);
@@ -280,7 +281,7 @@ void tlb_flush_second_stage(struct cpu *cpu, uint64_t second_stage) {
         struct tlb_space *sp = &t->spaces[i];
         if (!sp->used || !sp->key.second_stage) continue;
         if (second_stage != ~0ull && (sp->key.second_stage ^ second_stage) & address) continue;
-        forget_data(sp);
+        forget_data(t, sp);
         forget_code(sp);
     }
     reselect(cpu);
@@ -303,6 +304,7 @@ static void drop_range(struct tlb *t, const struct tlb_space *sp, uint64_t la, u
  * given any: the jump cache could not be searched. */
 static void flush_page_of(struct tlb *t, struct tlb_space *sp, uint64_t la) {
     bool code = filter_has(&sp->code, la, 12);
+    sp->tables = ++t->table_number;
     drop_range(t, sp, la, 12);
     for (uint32_t shifts = sp->large_shifts; shifts; shifts &= shifts - 1) {
         unsigned shift = (unsigned)__builtin_ctz(shifts);

@@ -30,6 +30,16 @@ struct itlb_entry { /* instruction fetch: linear page | context -> physical page
 };
 #define ITLB_ENTRIES 256
 
+/* Last tables of walks (2 MiB of linear addresses each): what a processor's paging-structure caches hold. Belongs to a space while it has
+ * that number; INVLPG renumbers, as it drops all of them whatever the address (SDM 3 "Operations that Invalidate TLBs and
+ * Paging-Structure Caches"). */
+struct tlb_table {
+    uint64_t region; /* linear address >> 21 */
+    uint64_t number; /* 0: empty */
+    struct mmu_table t;
+};
+#define TLB_TABLES 64
+
 /* Privilege variants of one address space: each has its own context number. Numbers of data and of fetches are counted apart. */
 enum tlb_variant {
     TLB_SUPER,
@@ -60,6 +70,7 @@ struct tlb_space {
     struct tlb_key key;
     uint16_t ctx[TLB_VARIANTS]; /* TLB_CTX_NONE: not yet given */
     bool used;
+    uint64_t tables; /* number of its entries in tlb.tables; never reused */
     uint32_t large_shifts;   /* bit n: an entry of a page of 2^n bytes (n > 12) was inserted since the numbers were given */
     struct tlb_filter large; /* which */
     struct tlb_filter code;  /* pages that gave itlb entries, of every size */
@@ -77,6 +88,8 @@ struct tlb {
     struct tlb_space spaces[TLB_SPACES];
     struct tlb_entry e[TLB_ENTRIES];
     struct itlb_entry ie[ITLB_ENTRIES];
+    uint64_t table_number; /* given last */
+    struct tlb_table tables[TLB_TABLES];
 };
 
 static inline unsigned tlb_index(uint64_t la) { return (la >> 12) & (TLB_ENTRIES - 1); }

@@ -46,7 +46,11 @@ static void walk(struct cpu *cpu, uint64_t la, unsigned access, struct mmu_resul
     make_phys(cpu->machine, &phys);
     s->cr3 = cpu->ctl.cr3;
     if (is_pae(cpu)) memcpy(s->pdpte, cpu->ctl.pdpte, sizeof s->pdpte);
+    struct tlb_table *t = &cpu->tlb.tables[(la >> 21) % TLB_TABLES];
+    uint64_t number = cpu->tlb.space->tables;
+    if (t->region == la >> 21 && t->number == number && mmu_translate_from(s, &phys, &t->t, la, access, r)) return;
     mmu_translate(s, &phys, la, access, r);
+    if (r->status == MMU_OK && r->has_table) *t = (struct tlb_table){la >> 21, number, r->table};
 }
 
 /* Is this access made through the stack? Then #SS takes the place of #GP. */

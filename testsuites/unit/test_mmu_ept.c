@@ -313,6 +313,24 @@ static void test_nested_smallest_page_counts(void **state) {
     assert_int_equal(r.linear_shift, 21);
 }
 
+static void test_nested_walk_from_the_last_table(void **state) {
+    struct world *w = *state;
+    struct mmu_result first, r;
+    map_4(w, 0x1000, 3, 0x9000 | PRWU);
+    ept(w, 0x8000, 3, 0x8000 | RWX | WB);
+    ept(w, 0x9000, 3, 0xA000 | RWX | WB);
+    first = walk_of(w, 0, MMU_READ);
+    assert_true(first.has_table);
+    ept(w, w->s.cr3, 3, 0); /* not asked any more */
+    assert_true(mmu_translate_from(&w->s, &w->phys, &first.table, 0x1234, MMU_WRITE, &r));
+    assert_int_equal(r.phys, 0xA234);
+    assert_int_equal(r.gpa, 0x9234);
+    /* the accessed flag of a guest entry is set through the second stage even so */
+    map_4(w, 0x2000, 3, 0x9000 | PRWU);
+    ept(w, first.table.gpa, 3, first.table.gpa | R | WB);
+    assert_false(mmu_translate_from(&w->s, &w->phys, &first.table, 0x2000, MMU_READ, &r));
+}
+
 #define EPT_TEST(f)    cmocka_unit_test_setup_teardown(f, setup, world_teardown)
 #define NESTED_TEST(f) cmocka_unit_test_setup_teardown(f, setup_nested, world_teardown)
 
@@ -337,6 +355,7 @@ int main(void) {
         NESTED_TEST(test_ept_misconfiguration_in_a_table_walk),
         EPT_TEST(test_ept_pdpte_load_has_no_linear_address),
         NESTED_TEST(test_nested_smallest_page_counts),
+        NESTED_TEST(test_nested_walk_from_the_last_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

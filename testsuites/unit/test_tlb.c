@@ -350,6 +350,32 @@ static void test_tlb_by_physical_page(void **state) {
     assert_int_equal(e->tag_r, ~0ull);
 }
 
+/* Entries above the last table may be kept as well; INVLPG of any address and every flush drop them. */
+static void test_tlb_kept_tables_are_dropped(void **state) {
+    struct cpu *cpu = *state;
+    cache(cpu, la_of(0), 0x400000);
+    map(cpu, la_of(1), 0x401000 | PRWU);
+    put(cpu, 0x401000, 0x401000);
+    uint64_t pml4e = get(cpu, PML4 + (LA >> 39) * 8);
+    put(cpu, PML4 + (LA >> 39) * 8, 0);
+    assert_int_equal(read_la(cpu, la_of(1)), 0x401000); /* by the kept table */
+    tlb_flush_page(cpu, la_of(1));
+    ASSERT_RAISES(cpu, VEC_PF, read_la(cpu, la_of(1)));
+    put(cpu, PML4 + (LA >> 39) * 8, pml4e);
+    assert_int_equal(read_la(cpu, la_of(1)), 0x401000);
+    put(cpu, PML4 + (LA >> 39) * 8, 0);
+    tlb_flush_page(cpu, 0x777000);
+    assert_cached(cpu, la_of(1), 0x401000);
+    ASSERT_RAISES(cpu, VEC_PF, read_la(cpu, la_of(2)));
+    put(cpu, PML4 + (LA >> 39) * 8, pml4e);
+    map(cpu, la_of(2), 0x402000 | PRWU);
+    put(cpu, PML4 + (LA >> 39) * 8, pml4e & ~(uint64_t)RW);
+    tlb_flush_current(cpu, false);
+    read_la(cpu, la_of(2));
+    put(cpu, PML4 + (LA >> 39) * 8, pml4e); /* more rights need no flush */
+    mem_write64(cpu, &none, la_of(2), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         CPU_TEST(test_tlb_keeps_until_flushed),
@@ -373,6 +399,7 @@ int main(void) {
         CPU_TEST(test_tlb_wrap_in_a_foreign_variant_renumbers_the_current_one),
         CPU_TEST(test_tlb_more_spaces_than_slots_stay_right),
         CPU_TEST(test_tlb_by_physical_page),
+        CPU_TEST(test_tlb_kept_tables_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
