@@ -11,17 +11,17 @@ static const struct {
     {0x17,
      {.revision = 1,
       .asids = 32768,
-      .features = SVM_FEATURE_NP | SVM_FEATURE_LBR_VIRT | SVM_FEATURE_SVML | SVM_FEATURE_NRIPS |
-                  SVM_FEATURE_TSC_RATE_MSR | SVM_FEATURE_VMCB_CLEAN | SVM_FEATURE_FLUSH_BY_ASID |
-                  SVM_FEATURE_DECODE_ASSISTS | SVM_FEATURE_PAUSE_FILTER | SVM_FEATURE_PAUSE_FILTER_THRESHOLD}},
+      .features = SVM_FEATURE_NP | SVM_FEATURE_SVML | SVM_FEATURE_NRIPS | SVM_FEATURE_TSC_RATE_MSR |
+                  SVM_FEATURE_VMCB_CLEAN | SVM_FEATURE_FLUSH_BY_ASID | SVM_FEATURE_DECODE_ASSISTS |
+                  SVM_FEATURE_PAUSE_FILTER | SVM_FEATURE_PAUSE_FILTER_THRESHOLD}      },
     {0x15,
      {.revision = 1,
       .asids = 65536,
-      .features = SVM_FEATURE_NP | SVM_FEATURE_LBR_VIRT | SVM_FEATURE_SVML | SVM_FEATURE_NRIPS |
-                  SVM_FEATURE_TSC_RATE_MSR | SVM_FEATURE_VMCB_CLEAN | SVM_FEATURE_FLUSH_BY_ASID |
-                  SVM_FEATURE_DECODE_ASSISTS | SVM_FEATURE_PAUSE_FILTER | SVM_FEATURE_PAUSE_FILTER_THRESHOLD}},
-    {0x10, {.revision = 1, .asids = 64, .features = SVM_FEATURE_NP | SVM_FEATURE_LBR_VIRT | SVM_FEATURE_SVML}},
-    {0,    {.revision = 1, .asids = 64, .features = 0}                                                       },
+      .features = SVM_FEATURE_NP | SVM_FEATURE_SVML | SVM_FEATURE_NRIPS | SVM_FEATURE_TSC_RATE_MSR |
+                  SVM_FEATURE_VMCB_CLEAN | SVM_FEATURE_FLUSH_BY_ASID | SVM_FEATURE_DECODE_ASSISTS |
+                  SVM_FEATURE_PAUSE_FILTER | SVM_FEATURE_PAUSE_FILTER_THRESHOLD}      },
+    {0x10, {.revision = 1, .asids = 64, .features = SVM_FEATURE_NP | SVM_FEATURE_SVML}},
+    {0,    {.revision = 1, .asids = 64, .features = 0}                                },
 };
 
 const struct svm_caps *svm_caps_for(const struct cpu_model *model) {

@@ -18,14 +18,15 @@ uint64_t svm_mov_info(const struct cpu *cpu, const struct insn *i) {
     }
 }
 
-/* APM 2, "CR0 Writes": the selective intercept is for MOV and LMSW that change more than TS and MP; the unconditional
- * one wins. */
-void svm_intercept_cr0(struct cpu *cpu, uint64_t value, bool selective) {
+/* APM 2, table "Instruction Intercepts": the selective intercept is for MOV that changes more than TS and MP, and for
+ * LMSW whatever it writes; not for CLTS. The unconditional one wins. */
+void svm_intercept_cr0(struct cpu *cpu, uint64_t value, unsigned id) {
     const struct svm *s = svm_of(cpu);
     uint64_t info = svm_mov_info(cpu, cpu->cur);
     if (svm_intercepts(s, VMEXIT_CR0_WRITE)) svm_vmexit(cpu, VMEXIT_CR0_WRITE, info, 0);
-    if (!selective || !svm_intercepts(s, VMEXIT_CR0_SEL_WRITE)) return;
-    if ((cpu->ctl.cr0 ^ value) & ~(uint64_t)(CR0_TS | CR0_MP | CR0_ET)) svm_vmexit(cpu, VMEXIT_CR0_SEL_WRITE, info, 0);
+    if (id == INSN_CLTS || !svm_intercepts(s, VMEXIT_CR0_SEL_WRITE)) return;
+    if (id == INSN_LMSW || ((cpu->ctl.cr0 ^ value) & ~(uint64_t)(CR0_TS | CR0_MP | CR0_ET)))
+        svm_vmexit(cpu, VMEXIT_CR0_SEL_WRITE, info, 0);
 }
 
 /* A trap is taken behind the instruction, with the value in EXITINFO1. */
@@ -41,7 +42,7 @@ void svm_trap_write(struct cpu *cpu, unsigned code, uint64_t value) {
 uint64_t svm_cr_write(struct cpu *cpu, unsigned cr, uint64_t value, const struct insn *i) {
     if (!cpu->virt.guest) return value;
     if (cr == 0)
-        svm_intercept_cr0(cpu, value, !i || i->id != INSN_CLTS);
+        svm_intercept_cr0(cpu, value, i ? i->id : INSN_MOV_TO_CR);
     else if (svm_intercepts(svm_of(cpu), VMEXIT_CR0_WRITE + cr))
         svm_vmexit(cpu, VMEXIT_CR0_WRITE + cr, svm_mov_info(cpu, i), 0);
     svm_trap_write(cpu, VMEXIT_CR0_WRITE_TRAP + cr, value);

@@ -113,19 +113,18 @@ static void on_smsw(struct cpu *cpu, uint64_t a, uint64_t b) {
 }
 static void on_cr_write(struct cpu *cpu, uint64_t cr, uint64_t value) {
     if (cr == 0)
-        svm_intercept_cr0(cpu, value, true);
+        svm_intercept_cr0(cpu, value, INSN_MOV_TO_CR);
     else
         exit_if(cpu, VMEXIT_CR0_WRITE + (cr & 15), svm_mov_info(cpu, cpu->cur));
 }
 static void on_clts(struct cpu *cpu, uint64_t a, uint64_t b) {
     (void)a;
     (void)b;
-    svm_intercept_cr0(cpu, cpu->ctl.cr0, false);
+    svm_intercept_cr0(cpu, cpu->ctl.cr0, INSN_CLTS);
 }
-/* LMSW changes PE (which it can only set), MP, EM and TS. */
 static void on_lmsw(struct cpu *cpu, uint64_t source, uint64_t b) {
     (void)b;
-    svm_intercept_cr0(cpu, (cpu->ctl.cr0 & ~0xEull) | (source & 0xF), true);
+    svm_intercept_cr0(cpu, source, INSN_LMSW);
 }
 static void on_dr_read(struct cpu *cpu, uint64_t dr, uint64_t b) {
     (void)b;

@@ -88,8 +88,8 @@ uint64_t svm_cr_write(struct cpu *cpu, unsigned cr, uint64_t value, const struct
 uint64_t svm_cr_read(struct cpu *cpu, unsigned cr, uint64_t real);
 bool svm_cr8_read(struct cpu *cpu, uint64_t *val);
 bool svm_cr8_write(struct cpu *cpu, uint64_t val);
-/* LMSW and CLTS ask by intercept points of their own. */
-void svm_intercept_cr0(struct cpu *cpu, uint64_t value, bool selective);
+/* A write to CR0 by MOV_TO_CR, LMSW or CLTS; the last two ask by intercept points of their own too. */
+void svm_intercept_cr0(struct cpu *cpu, uint64_t value, unsigned id);
 void svm_trap_write(struct cpu *cpu, unsigned code, uint64_t value);
 
 /* ---- msr.c ---- */

@@ -128,6 +128,14 @@ static void reload_host_pdptes(struct cpu *cpu) {
         cpu_triple_fault(cpu);
 }
 
+/* VMRUN is one instruction of the host: when it began with TF = 1 its single-step trap comes now, whatever GIF is. APM
+ * 2, table "Effect of the GIF on Interrupt Handling" */
+static void step_trap(struct cpu *cpu) {
+    if (!(svm_of(cpu)->host.rflags & FLAG_TF)) return;
+    cpu->dbg.pending |= DR6_BS;
+    cpu->intr.attn |= ATTN_DEBUG;
+}
+
 void svm_vmexit(struct cpu *cpu, uint64_t code, uint64_t info1, uint64_t info2) {
     struct svm *s = svm_of(cpu);
     struct vmcb_control *k = &s->vmcb.control;
@@ -151,6 +159,7 @@ void svm_vmexit(struct cpu *cpu, uint64_t code, uint64_t info1, uint64_t info2) 
     leave_guest(cpu);
     svm_host_load(cpu);
     reload_host_pdptes(cpu);
+    step_trap(cpu);
     cpu_resume(cpu);
 }
 
@@ -164,5 +173,6 @@ void svm_vmexit_invalid(struct cpu *cpu) {
     cpu->intr.sti_shadow = cpu->intr.movss_shadow = false;
     cpu->dbg.dr7 = DR7_FIXED;
     cpu_update_mode(cpu);
+    step_trap(cpu);
     cpu_resume(cpu);
 }

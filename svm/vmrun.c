@@ -48,8 +48,8 @@ static void save_host(struct cpu *cpu) {
     h->cr0 = cpu->ctl.cr0;
     h->cr3 = cpu->ctl.cr3;
     h->cr4 = cpu->ctl.cr4;
-    h->rflags = flags_get(cpu);
-    h->rip = cpu->rip; /* behind VMRUN */
+    h->rflags = flags_get(cpu) & ~FLAG_RF; /* VMRUN is complete */
+    h->rip = cpu->rip;                     /* behind VMRUN */
     h->rsp = cpu->gpr[RSP];
     h->rax = cpu->gpr[RAX];
     h->pat = cpu->msr.pat;
