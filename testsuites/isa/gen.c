@@ -123,7 +123,7 @@ struct build {
     bool rex_any;
     uint8_t rex; /* R X B */
     uint8_t modrm, sib, disp[8];
-    bool has_modrm, has_sib, mem, rip_relative;
+    bool has_modrm, has_sib, mem, rip_relative, only_reg;
     unsigned disp_len;
     uint64_t target; /* address of the memory operand */
     unsigned reg, rm, vreg;
@@ -238,7 +238,7 @@ static void choose_operands(struct build *b) {
     }
     if (e->operands != OP_RM && e->operands != OP_DIGIT) return;
     b->has_modrm = true;
-    bool mem = !(e->attr & NO_MEM) && ((e->attr & NO_REG) || one_in(b->r, 2));
+    bool mem = !(e->attr & NO_MEM) && !b->only_reg && ((e->attr & NO_REG) || one_in(b->r, 2));
     unsigned width = e->attr & ALIGN16 ? 16 : b->size;
     b->target = operand_address(b, width);
     if (mem)
@@ -380,7 +380,7 @@ static uint64_t choose_rip(struct build *b) {
 }
 
 static void build_one(struct isa_random *r, bool mode32, unsigned row, struct isa_case *c, uint8_t *at) {
-    struct build b = {.r = r, .c = c, .e = &isa_rows[row]};
+    struct build b = {.r = r, .c = c, .e = &isa_rows[row], .only_reg = at != c->code};
     c->row = (uint16_t)row;
     b.asize = one_in(r, 10);
     b.rex_any = one_in(r, 2);
@@ -446,29 +446,54 @@ void isa_generate(struct isa_random *r, bool mode32, struct isa_case *c) {
     do row = below(r, isa_rows_count);
     while (!isa_row_usable(row, mode32));
     build_one(r, mode32, row, c, c->code);
+    c->insns = 1;
     finish(c);
 }
 
-/* A comparison or other arithmetic and the Jcc that follows: what the simulator fuses. */
+/* ---- pairs ---- */
+
+static bool named(const struct isa_row *e, const char *const *names, unsigned count) {
+    for (unsigned k = 0; k < count; k++)
+        if (!strcmp(e->name, names[k])) return true;
+    return false;
+}
+#define NAMED(e, list) named(e, list, sizeof(list) / sizeof(list)[0])
+
+/* leave flags of every kind behind, all of them defined (or, like AF after logic, the same on all processors) */
+static bool sets_flags(const struct isa_row *e) {
+    static const char *const names[] = {"CMP", "TEST", "SUB", "AND", "ADD", "INC", "DEC",  "OR",
+                                        "NEG", "ADC",  "SBB", "XOR", "STC", "CMC", "SAHF", "XADD"};
+    return NAMED(e, names);
+}
+static bool is_jcc(const struct isa_row *e) {
+    return (e->operands == OP_REL8 && (e->opcode & 0xF0) == 0x70) || (e->operands == OP_REL32 && e->map == MAP_0F);
+}
+/* read or partly keep what the first left; register forms, with counts that don't depend on rCX */
+static bool uses_flags(const struct isa_row *e) {
+    static const char *const names[] = {"ADC", "SBB", "INC",  "DEC",  "RCL", "RCR", "ROL",  "ROR", "CMC",
+                                        "STC", "CLC", "ADCX", "ADOX", "BT",  "BTS", "LAHF", "SHL", "SHR"};
+    if (is_jcc(e)) return true;
+    if (!strncmp(e->name, "CMOV", 4) || !strncmp(e->name, "SET", 3)) return true;
+    return NAMED(e, names) && !((e->attr & (SHIFT | ROTATE)) && (e->opcode & 0xFE) == 0xD2);
+}
+
+/* Two instructions, the second looking at the flags of the first; half of the time a Jcc, which the simulator fuses
+ * with it. */
 void isa_generate_pair(struct isa_random *r, bool mode32, struct isa_case *c) {
-    static const char *const firsts[] = {"CMP", "TEST", "SUB", "AND", "ADD", "INC", "DEC", "OR", "NEG"};
-    unsigned row, jcc, undefined;
-    for (;;) {
-        const char *want = firsts[below(r, sizeof firsts / sizeof firsts[0])];
+    unsigned first, second;
+    bool jump = one_in(r, 2);
+    do {
         start(r, mode32, c);
-        do row = below(r, isa_rows_count);
-        while (!isa_row_usable(row, mode32) || strcmp(isa_rows[row].name, want));
-        build_one(r, mode32, row, c, c->code);
-        undefined = c->undefined;
-        if (c->code[0] != 0xF0 && c->len <= 14) break;
-    }
-    do jcc = below(r, isa_rows_count);
-    while (isa_rows[jcc].name[0] != 'J' || isa_rows[jcc].map > MAP_0F ||
-           (isa_rows[jcc].opcode & 0xF0) != (isa_rows[jcc].map == MAP_1 ? 0x70 : 0x80));
-    struct isa_case keep = *c;
-    build_one(r, mode32, jcc, c, c->code + c->len);
-    memcpy(c->gpr, keep.gpr, sizeof c->gpr);
-    c->undefined = undefined;
-    c->row = (uint16_t)row;
+        do first = below(r, isa_rows_count);
+        while (!isa_row_usable(first, mode32) || !sets_flags(&isa_rows[first]));
+        build_one(r, mode32, first, c, c->code);
+    } while (c->code[0] == 0xF0 || c->len > 14);
+    do second = below(r, isa_rows_count);
+    while (!isa_row_usable(second, mode32) || !(jump ? is_jcc(&isa_rows[second]) : uses_flags(&isa_rows[second])));
+    uint64_t gpr[16];
+    memcpy(gpr, c->gpr, sizeof gpr);
+    build_one(r, mode32, second, c, c->code + c->len);
+    memcpy(c->gpr, gpr, sizeof gpr);
+    c->insns = 2;
     finish(c);
 }

@@ -34,7 +34,7 @@ struct isa_case {
     uint32_t fault_flags;  /* flags that are not compared when it faults */
     bool partly;           /* when it faults, registers (but for rSP) and memory are not compared */
     bool mode32;           /* compatibility mode */
-    uint8_t len;
+    uint8_t len, insns;
     uint8_t code[40]; /* the instruction, then perhaps one more (pairs) */
 };
 

@@ -14,7 +14,7 @@
 #define PHYS_DATA  0x200000u
 #define PHYS_SYS   0x300000u /* IDT, GDT, TSS, handlers, stack: a page each */
 #define PHYS_PAGES 0x400000u
-#define SYS        0x40000000ull
+#define SYS        0x600000000000ull
 #define SYS_IDT    (SYS + 0x0000)
 #define SYS_GDT    (SYS + 0x1000)
 #define SYS_TSS    (SYS + 0x2000)
@@ -144,7 +144,7 @@ void isa_sim_run(struct isa_sim *s, const struct isa_case *c, bool chained, stru
     user_state(cpu, c);
     memset(r, 0, sizeof *r);
     for (unsigned k = 0; k < 100000; k++) {
-        cpu_run(cpu, chained ? 2 : 1);
+        cpu_run(cpu, chained ? c->insns + 1 : 1);
         if (cpu->cpl == 0 || cpu->rip < c->rip || cpu->rip >= c->rip + c->len) break;
     }
     memcpy(r->gpr, cpu->gpr, sizeof r->gpr);
