@@ -236,14 +236,15 @@ void mem_read_bytes(struct cpu *cpu, uint64_t la, void *buf, unsigned size, unsi
     struct place p;
     uint8_t *out = buf;
     access = MEM_READ | (access & (MEM_WRITE | MEM_SYS | MEM_USER));
-    watch(cpu, la, size, access & ~(unsigned)MEM_WRITE);
-    for (unsigned n; size > 0; size -= n, out += n) {
-        n = bytes_here(la, size);
-        mem_resolve(cpu, cpu->cur, la, access, &p);
+    uint64_t at = la;
+    for (unsigned n, left = size; left > 0; left -= n, out += n) {
+        n = bytes_here(at, left);
+        mem_resolve(cpu, cpu->cur, at, access, &p);
         want_alone(cpu, &p);
         place_read(cpu, &p, out, n);
-        la = advance(cpu, la, n);
+        at = advance(cpu, at, n);
     }
+    watch(cpu, la, size, access & ~(unsigned)MEM_WRITE);
 }
 
 void mem_write_bytes(struct cpu *cpu, uint64_t la, const void *buf, unsigned size, unsigned access) {
@@ -251,13 +252,14 @@ void mem_write_bytes(struct cpu *cpu, uint64_t la, const void *buf, unsigned siz
     const uint8_t *in = buf;
     access = MEM_WRITE | (access & (MEM_SYS | MEM_USER));
     probe(cpu, cpu->cur, la, size, access);
-    watch(cpu, la, size, access);
-    for (unsigned n; size > 0; size -= n, in += n) {
-        n = bytes_here(la, size);
-        mem_resolve(cpu, cpu->cur, la, access, &p);
+    uint64_t at = la;
+    for (unsigned n, left = size; left > 0; left -= n, in += n) {
+        n = bytes_here(at, left);
+        mem_resolve(cpu, cpu->cur, at, access, &p);
         place_write(cpu, &p, in, n);
-        la = advance(cpu, la, n);
+        at = advance(cpu, at, n);
     }
+    watch(cpu, la, size, access);
 }
 
 void *mem_host_run(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned access, unsigned *len) {
