@@ -1,207 +1,49 @@
-/* What a PC's firmware leaves in memory: interrupt vectors, the BIOS data area, and ACPI tables.
- * There are no BIOS services: INT 10H-1FH return "not supported" (AH = 86H, carry set), INT 12H the size of memory, and
- * hardware interrupts are acknowledged and ignored. Source: IBM PC AT Technical Reference, "ROM BIOS"; ACPI
- * specification 6.5, "ACPI System Description Tables". */
-#include <string.h>
-
+/* The little of a PC's firmware that a boot loader's images count on: a data area that says where conventional memory
+ * ends, and an interrupt vector table whose services return. A service that a handler stands for answers as the BIOS of
+ * a machine without that device does: carry set and AH = 86H ("function not supported"), or an empty answer. Entry
+ * addresses are the traditional ones. Flat images own all of memory; only multiboot images get this. */
 #include "sim/machine/load.h"
 
-#define BIOS_SEGMENT 0xF000u
-#define BIOS_BASE    0xF0000u
-#define BASE_KIB     639u /* conventional memory below the extended BIOS data area */
-#define EBDA_SEGMENT 0x9FC0u
+#define ROM_SEGMENT 0xF000u
+#define DUMMY_IRET  0xFF53u
 
-/* ---- interrupt vectors ---- */
-
-/* Real-mode code, each at its own offset in the BIOS segment. */
-enum {
-    STUB_IRET = 0xF000,
-    STUB_UNSUPPORTED = 0xF010,
-    STUB_MEMORY = 0xF020,
-    STUB_IRQ = 0xF030,
-    STUB_IRQ_SLAVE = 0xF040,
-    RESET = 0xFFF0
+struct service {
+    uint8_t vector;
+    uint16_t entry; /* offset in ROM_SEGMENT */
+    uint8_t length;
+    uint8_t code[12];
 };
 
-static const struct {
-    uint16_t at;
-    uint8_t len, code[14];
-} stubs[] = {
-    {STUB_IRET,        1,  {0xCF}                                                            },
- /* mov ah, 86h; push bp; mov bp, sp; or byte [bp+6], 1; pop bp; iret */
-    {STUB_UNSUPPORTED, 11, {0xB4, 0x86, 0x55, 0x89, 0xE5, 0x80, 0x4E, 0x06, 0x01, 0x5D, 0xCF}},
- /* mov ax, 639; iret */
-    {STUB_MEMORY,      4,  {0xB8, BASE_KIB & 0xFF, BASE_KIB >> 8, 0xCF}                      },
- /* push ax; mov al, 20h; out 20h, al; pop ax; iret */
-    {STUB_IRQ,         7,  {0x50, 0xB0, 0x20, 0xE6, 0x20, 0x58, 0xCF}                        },
- /* the same with out a0h, al before */
-    {STUB_IRQ_SLAVE,   9,  {0x50, 0xB0, 0x20, 0xE6, 0xA0, 0xE6, 0x20, 0x58, 0xCF}            },
- /* mov al, feh; out 64h, al; hlt: a jump to the reset vector resets */
-    {RESET,            5,  {0xB0, 0xFE, 0xE6, 0x64, 0xF4}                                    },
+/* push bp; mov bp, sp; or word [bp+6], 1; pop bp; mov ah, 86h; iret: the flags image of the caller gets CF */
+#define UNSUPPORTED                                                                                                    \
+    11, { 0x55, 0x89, 0xE5, 0x83, 0x4E, 0x06, 0x01, 0x5D, 0xB4, 0x86, 0xCF }
+
+static const struct service services[] = {
+    {0x10,                      0xF065,                                         1,                                              {0xCF}}, /* video: nothing happens */
+    {0x11,                         0xF84D,                                                                    4,                                                                                    {0xB8, 0x00, 0x00, 0xCF}}, /* equipment list: mov ax, 0 */
+    {0x12, 0xF841,                                               4,       {0xB8, (CONVENTIONAL_END >> 10) & 0xFF, CONVENTIONAL_END >> 18, 0xCF}}, /* memory size in KiB */
+    {0x13,                        0xE3FE,UNSUPPORTED}, /* disks */
+    {0x14,0xE739,                                                                             4,                                                                                                                                 {0xB8, 0x00, 0x80, 0xCF}}, /* serial: time-out */
+    {0x15,                        0xF859,UNSUPPORTED}, /* system services */
+  /* keyboard: no key. push bp; mov bp, sp; or word [bp+6], 40h (ZF); pop bp; iret */
+    {0x16,                      0xE82E,                                       9,                                                                                  {0x55, 0x89, 0xE5, 0x83, 0x4E, 0x06, 0x40, 0x5D, 0xCF}},
+    {0x1A,                      0xFE6E,                                         UNSUPPORTED                                               }, /* time of day */
 };
 
-static uint16_t handler_of(unsigned vector) {
-    if (vector >= 0x08 && vector <= 0x0F) return STUB_IRQ;
-    if (vector >= 0x70 && vector <= 0x77) return STUB_IRQ_SLAVE;
-    if (vector == 0x12) return STUB_MEMORY;
-    return vector >= 0x10 && vector <= 0x1A ? STUB_UNSUPPORTED : STUB_IRET;
-}
+static void put(struct machine *m, uint64_t pa, uint64_t val, unsigned size) { machine_write(m, pa, &val, size); }
 
-static void put16(struct machine *m, uint32_t pa, uint16_t val) { machine_write(m, pa, &val, sizeof val); }
-
-static void write_bios(struct machine *m) {
-    for (unsigned v = 0; v < 256; v++) {
-        put16(m, 4 * v, handler_of(v));
-        put16(m, 4 * v + 2, BIOS_SEGMENT);
+void firmware_install(struct machine *m) {
+    for (unsigned v = 0; v < 256; v++) put(m, 4 * v, ROM_SEGMENT << 16 | DUMMY_IRET, 4);
+    put(m, (ROM_SEGMENT << 4) + DUMMY_IRET, 0xCF, 1);
+    for (unsigned n = 0; n < sizeof services / sizeof services[0]; n++) {
+        const struct service *s = &services[n];
+        put(m, 4 * s->vector, ROM_SEGMENT << 16 | s->entry, 4);
+        machine_write(m, (ROM_SEGMENT << 4) + s->entry, s->code, s->length);
     }
-    for (unsigned i = 0; i < sizeof stubs / sizeof stubs[0]; i++)
-        machine_write(m, BIOS_BASE + stubs[i].at, stubs[i].code, stubs[i].len);
-    put16(m, 0x400, 0x3F8); /* COM1 */
-    put16(m, 0x40E, EBDA_SEGMENT);
-    put16(m, 0x413, BASE_KIB);
-    put16(m, EBDA_SEGMENT << 4, 1); /* its size in KiB */
-}
-
-/* ---- ACPI ---- */
-
-enum {
-    RSDP_AT = 0xF5000,
-    RSDT_AT = 0xF5100,
-    XSDT_AT = 0xF5200,
-    FADT_AT = 0xF5300,
-    DSDT_AT = 0xF5500,
-    FACS_AT = 0xF5600,
-    MADT_AT = 0xF5700
-};
-#define SCI_IRQ 9
-
-struct table {
-    uint8_t b[1024];
-    uint32_t len;
-};
-
-static void add(struct table *t, uint64_t val, unsigned bytes) {
-    memcpy(t->b + t->len, &val, bytes);
-    t->len += bytes;
-}
-
-static void set_checksum(uint8_t *b, unsigned at, unsigned len) {
-    uint8_t sum = 0;
-    b[at] = 0;
-    for (unsigned i = 0; i < len; i++) sum = (uint8_t)(sum + b[i]);
-    b[at] = (uint8_t)-sum;
-}
-
-/* The header that all tables but RSDP and FACS share: "System Description Table Header" */
-static struct table begin(const char signature[4], uint8_t revision) {
-    struct table t = {.len = 8};
-    memcpy(t.b, signature, 4);
-    add(&t, revision, 2); /* and the checksum's byte */
-    memcpy(t.b + t.len, "HVSIM HVSIMPC ", 14);
-    t.len += 14;
-    add(&t, 1, 4);
-    memcpy(t.b + t.len, "HVSM", 4);
-    t.len += 4;
-    add(&t, 1, 4);
-    return t;
-}
-
-static void finish(struct machine *m, struct table *t, uint32_t at) {
-    memcpy(t->b + 4, &t->len, 4);
-    set_checksum(t->b, 9, t->len);
-    machine_write(m, at, t->b, t->len);
-}
-
-static void write_rsdp(struct machine *m) {
-    struct table t = {.len = 8};
-    memcpy(t.b, "RSD PTR ", 8);
-    add(&t, 0, 1);
-    memcpy(t.b + t.len, "HVSIM ", 6);
-    t.len += 6;
-    add(&t, 2, 1);
-    add(&t, RSDT_AT, 4);
-    add(&t, 36, 4);
-    add(&t, XSDT_AT, 8);
-    add(&t, 0, 4);
-    set_checksum(t.b, 8, 20);
-    set_checksum(t.b, 32, 36);
-    machine_write(m, RSDP_AT, t.b, t.len);
-}
-
-static void write_root_tables(struct machine *m) {
-    struct table rsdt = begin("RSDT", 1), xsdt = begin("XSDT", 1);
-    static const uint32_t tables[] = {FADT_AT, MADT_AT};
-    for (unsigned i = 0; i < 2; i++) {
-        add(&rsdt, tables[i], 4);
-        add(&xsdt, tables[i], 8);
-    }
-    finish(m, &rsdt, RSDT_AT);
-    finish(m, &xsdt, XSDT_AT);
-}
-
-/* A generic address structure for an I/O port: space, width, offset, access size, address */
-static void add_port(struct table *t, unsigned bits, uint64_t port) {
-    add(t, port ? 1 : 0, 1);
-    add(t, bits, 1);
-    add(t, 0, 1);
-    add(t, bits == 32 ? 3 : bits == 16 ? 2 : port ? 1 : 0, 1);
-    add(t, port, 8);
-}
-
-/* "Fixed ACPI Description Table", revision 3: the ports of sim/dev/acpipm.c; the reset register is the keyboard
- * controller's */
-static void write_fadt(struct machine *m) {
-    struct table t = begin("FACP", 3);
-    add(&t, FACS_AT, 4), add(&t, DSDT_AT, 4), add(&t, 1, 1), add(&t, 1, 1), add(&t, SCI_IRQ, 2);
-    add(&t, 0, 8); /* SMI_CMD and its values: always in ACPI mode */
-    add(&t, 0x600, 4), add(&t, 0, 4), add(&t, 0x604, 4), add(&t, 0, 4), add(&t, 0, 4), add(&t, 0x608, 4), add(&t, 0, 8);
-    add(&t, 4, 1), add(&t, 2, 1), add(&t, 0, 1), add(&t, 4, 1),
-        add(&t, 0, 4);                                  /* lengths: PM1 event, control, PM2, timer */
-    add(&t, 0xFFFF, 2), add(&t, 0xFFFF, 2);             /* no C2, C3 */
-    add(&t, 0, 4), add(&t, 0, 2);                       /* flush, duty */
-    add(&t, 0, 1), add(&t, 0, 1), add(&t, 0x32, 1);     /* RTC: no day and month alarm, century */
-    add(&t, 0x0003 | 1 << 2, 2), add(&t, 0, 1);         /* boot architecture: legacy devices, 8042, no VGA */
-    add(&t, 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 10, 4); /* WBINVD, C1, no fixed buttons, reset register */
-    add_port(&t, 8, 0x64), add(&t, 0xFE, 1), add(&t, 0, 3);
-    add(&t, FACS_AT, 8), add(&t, DSDT_AT, 8);
-    add_port(&t, 32, 0x600), add_port(&t, 0, 0), add_port(&t, 16, 0x604), add_port(&t, 0, 0);
-    add_port(&t, 0, 0), add_port(&t, 32, 0x608), add_port(&t, 0, 0), add_port(&t, 0, 0);
-    finish(m, &t, FADT_AT);
-}
-
-static void write_dsdt_facs(struct machine *m) {
-    /* Name (\_S5, Package () {5, 5, 0, 0}) */
-    static const uint8_t s5[] = {0x08, '_',  'S',  '5',  '_',  0x12, 0x0A, 0x04,
-                                 0x0A, 0x05, 0x0A, 0x05, 0x0A, 0x00, 0x0A, 0x00};
-    struct table dsdt = begin("DSDT", 1);
-    memcpy(dsdt.b + dsdt.len, s5, sizeof s5);
-    dsdt.len += sizeof s5;
-    finish(m, &dsdt, DSDT_AT);
-    struct table facs = {.len = 64};
-    memcpy(facs.b, "FACS", 4);
-    facs.b[4] = 64, facs.b[32] = 1;
-    machine_write(m, FACS_AT, facs.b, facs.len);
-}
-
-/* "Multiple APIC Description Table" */
-static void write_madt(struct machine *m) {
-    struct table t = begin("APIC", 3);
-    add(&t, 0xFEE00000, 4), add(&t, 1, 4); /* there is an 8259 pair */
-    for (unsigned i = 0; i < m->cpu_count; i++)
-        add(&t, 0, 1), add(&t, 8, 1), add(&t, i, 1), add(&t, i, 1), add(&t, 1, 4);
-    add(&t, 1, 1), add(&t, 12, 1), add(&t, 0, 2), add(&t, 0xFEC00000, 4), add(&t, 0, 4);
-    add(&t, 2, 1), add(&t, 10, 1), add(&t, 0, 1), add(&t, 0, 1), add(&t, 2, 4), add(&t, 0, 2); /* IRQ 0 on pin 2 */
-    add(&t, 2, 1), add(&t, 10, 1), add(&t, 0, 1), add(&t, SCI_IRQ, 1), add(&t, SCI_IRQ, 4),
-        add(&t, 0xD, 2);                                                          /* SCI: level, high */
-    add(&t, 4, 1), add(&t, 6, 1), add(&t, 0xFF, 1), add(&t, 0, 2), add(&t, 1, 1); /* NMI on LINT1 of all */
-    finish(m, &t, MADT_AT);
-}
-
-void firmware_write(struct machine *m) {
-    write_bios(m);
-    write_rsdp(m);
-    write_root_tables(m);
-    write_fadt(m);
-    write_dsdt_facs(m);
-    write_madt(m);
+    put(m, 0x40E, CONVENTIONAL_END >> 4, 2);  /* segment of the extended data area */
+    put(m, 0x413, CONVENTIONAL_END >> 10, 2); /* KiB of conventional memory */
+    put(m, 0x449, 3, 1);                      /* video mode: 80 by 25 text */
+    put(m, 0x44A, 80, 2);
+    put(m, 0x484, 24, 1);
+    acpi_install(m);
 }

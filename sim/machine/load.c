@@ -146,7 +146,6 @@ bool machine_load(struct machine *m, const struct hvsim_image *image, char *err,
     *l = (struct loader){.m = m, .req = image, .err = err, .err_size = err_size};
     bool ok = file_read(l, image->path, strlen(image->path), &l->image);
     if (ok) {
-        firmware_write(m);
         boot_firmware_state(m);
         ok = load_by_format(l);
     }

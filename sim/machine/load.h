@@ -8,8 +8,9 @@
 
 #define CONVENTIONAL_END 0x9FC00u /* conventional memory ends here; 1 KiB of firmware data follows */
 
-/* Interrupt vectors that return and the BIOS data area (firmware.c). */
+/* Interrupt vectors that return, the BIOS data area (firmware.c), and with them the ACPI tables (acpi.c). */
 void firmware_install(struct machine *m);
+void acpi_install(struct machine *m);
 
 struct file {
     const char *path;
@@ -87,9 +88,6 @@ void boot_firmware_state(struct machine *m);
 void boot_protected(struct cpu *cpu, uint32_t entry);
 void boot_real(struct cpu *cpu, uint32_t entry, uint32_t stack);
 void boot_long(struct cpu *cpu, uint64_t entry, uint64_t tables, uint64_t gdt, uint64_t stack);
-
-/* Interrupt vectors, BIOS data, ACPI tables: sim/machine/firmware.c. Before the image, which may overwrite them. */
-void firmware_write(struct machine *m);
 
 bool machine_load(struct machine *m, const struct hvsim_image *image, char *err, size_t err_size);
 
