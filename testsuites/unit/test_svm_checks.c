@@ -64,7 +64,7 @@ static const struct test_case {
     {"svm.cr3.mbz",              "CR3 bit 48 of a 48-bit processor",             {SET(cr3, 1ull << PHYS_BITS)}                                      },
     {"svm.cr3.mbz",              "CR3 bit 63",                                   {SET(cr3, 1ull << 63)}                                             },
     {NULL,                       "CR3 bit 47",                                   {SET(cr3, 1ull << (PHYS_BITS - 1))}                                },
-    {NULL,                       "CR3 bit 63 outside long mode",                 {SET(efer, EFER_SVME), SET(cs_attrib, 0xC9B), SET(cr3, 1ull << 63)}},
+    {"svm.cr3.mbz",              "CR3 bit 63 outside long mode",                 {SET(efer, EFER_SVME), SET(cs_attrib, 0xC9B), SET(cr3, 1ull << 63)}},
     {"svm.cr4.mbz",              "CR4 bit 63",                                   {SET(cr4, CR4_PAE | 1ull << 63)}                                   },
     {"svm.cr4.mbz",              "a CR4 bit of a feature that is not there",     {SET(cr4, CR4_PAE | CR4_SMEP)}                                     },
     {"svm.dr6.high",             "DR6 bit 32",                                   {SET(dr6, 0xFFFF0FF0 | 1ull << 32)}                                },
