@@ -75,6 +75,13 @@ static bool npt_allows(uint64_t rights, unsigned access) {
            (!(access & MMU_EXEC) || rights & ENTRY_NX);
 }
 
+/* APM 2, "Nested versus Guest Page Faults, Fault Ordering": the error code of a page fault, under the host's rules for
+ * I/D */
+static uint32_t npf_access(const struct mmu_state *s, unsigned access) {
+    bool fetch_shown = (s->host_cr4 & CR4_PAE && s->host_efer & EFER_NXE) || s->host_cr4 & CR4_SMEP;
+    return (access & MMU_WRITE ? PF_W : 0) | PF_U | (access & MMU_EXEC && fetch_shown ? PF_I : 0);
+}
+
 static enum walk_end npt_walk(const struct mmu_state *s, struct walk *w, unsigned access, struct stage2 *out) {
     w->table = s->stage2_root & w->f->root;
     w->level = 0;
@@ -86,9 +93,7 @@ static enum walk_end npt_walk(const struct mmu_state *s, struct walk *w, unsigne
     if (end == WALK_LEAF && w->f == &format_32 && w->level == 0 &&
         w->entry & format_reserved_pse(s->phys_bits, s->pse36))
         end = WALK_RESERVED;
-    out->npf_error = (access & MMU_WRITE ? PF_W : 0) | PF_U |
-                     (access & MMU_EXEC && s->host_efer & EFER_NXE ? PF_I : 0) | (end == WALK_ABSENT ? 0 : PF_P) |
-                     (end == WALK_RESERVED ? PF_RSVD : 0);
+    out->npf_error = npf_access(s, access) | (end == WALK_ABSENT ? 0 : PF_P) | (end == WALK_RESERVED ? PF_RSVD : 0);
     out->status = MMU_S2_VIOLATION;
     if (end != WALK_LEAF || !npt_allows(w->rights, access)) return WALK_LEAF;
     if (!(access & MMU_PEEK) && !entry_set(w, ENTRY_A | (access & MMU_WRITE ? ENTRY_D : 0))) return WALK_AGAIN;
@@ -110,8 +115,7 @@ static void npt_translate(const struct mmu_state *s, struct walk *w, unsigned ac
     w->accessed = access & MMU_PEEK ? 0 : ENTRY_A;
     if (w->va >> w->f->va_bits) { /* no entry can map it */
         out->status = MMU_S2_VIOLATION;
-        out->npf_error =
-            (access & MMU_WRITE ? PF_W : 0) | PF_U | (access & MMU_EXEC && s->host_efer & EFER_NXE ? PF_I : 0);
+        out->npf_error = npf_access(s, access);
         return;
     }
     for (unsigned n = 0; n < WALK_RETRIES; n++)

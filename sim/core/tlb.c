@@ -123,7 +123,7 @@ _Static_assert(!(KEY_CR0 & KEY_CR4) && !(KEY_CR0 & KEY_EFER) && !(KEY_CR4 & KEY_
 /* What matters of the host's paging mode (NPT), or the EPT controls, in the upper half of key.mode. */
 static uint64_t second_stage_mode(const struct virt_second_stage *ss) {
     if (ss->kind == MMU_STAGE2_EPT) return (uint64_t)(ss->mode_based | ss->exec_only << 1 | ss->gib_pages << 2) << 32;
-    return ((ss->host_cr4 & (CR4_PSE | CR4_PAE | CR4_LA57)) | (ss->host_efer & KEY_EFER)) << 32;
+    return ((ss->host_cr4 & (CR4_PSE | CR4_PAE | CR4_LA57 | CR4_SMEP)) | (ss->host_efer & KEY_EFER)) << 32;
 }
 
 static void make_key(const struct cpu *cpu, struct tlb_key *k) {
