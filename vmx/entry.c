@@ -196,7 +196,7 @@ void vmx_enter(struct cpu *cpu, bool launch) {
     vmcs->stale = false;
     vmx_note_entry(cpu);
     if (v->pin & VMX_PIN_PREEMPTION_TIMER) vmx_timer_start(cpu);
-    v->mtf_icount = cpu_icount(cpu);
+    v->mtf_cycles = cpu_cycles(cpu);
     v->mtf_pending = false;
     v->tpr_exit = vmx_proc(v, VMX_PROC_TPR_SHADOW) && vmx_proc2(v, VMX_PROC2_VIRTUALIZE_APIC_ACCESSES) &&
                   (c.f[F_TPR_THRESHOLD] & 15) > c.vtpr >> 4;

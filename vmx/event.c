@@ -118,7 +118,7 @@ static uint64_t host_tsc(const struct cpu *cpu) { return cpu_cycles(cpu) + cpu->
 
 static unsigned timer_shift(const struct vmx *v) { return v->caps.misc & VMX_MISC_TIMER_RATE; }
 
-/* It counts down each time that bit 5 (the rate of IA32_VMX_MISC) of the TSC changes. */
+/* It counts down each time that bit n (the rate in IA32_VMX_MISC) of the TSC changes. */
 void vmx_timer_start(struct cpu *cpu) {
     struct vmx *v = vmx_of(cpu);
     uint64_t now = host_tsc(cpu);
@@ -145,7 +145,7 @@ static bool timer_due(const struct cpu *cpu) {
 
 static bool mtf_due(const struct cpu *cpu) {
     const struct vmx *v = vmx_of(cpu);
-    return v->mtf_pending || (vmx_proc(v, VMX_PROC_MONITOR_TRAP_FLAG) && cpu_icount(cpu) > v->mtf_icount);
+    return v->mtf_pending || (vmx_proc(v, VMX_PROC_MONITOR_TRAP_FLAG) && cpu_cycles(cpu) > v->mtf_cycles);
 }
 
 void vmx_update_attention(struct cpu *cpu) {

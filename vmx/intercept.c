@@ -157,7 +157,7 @@ static void task_switch_exit(struct cpu *cpu, uint16_t selector, const struct vi
 /* ---- the hook ---- */
 
 void vmx_intercept(struct cpu *cpu, enum icept_stage stage, enum intercept what, uint64_t a, uint64_t b) {
-    if (stage == STAGE_BEFORE_EXC) return;
+    if (stage == STAGE_BEFORE_EXC && what != ICEPT_DR_READ && what != ICEPT_DR_WRITE) return;
     switch (what) {
     case ICEPT_RDTSCP:
         rdtscp(cpu);

@@ -29,9 +29,12 @@ static bool store_allowed(const struct cpu *cpu, const struct area_entry *e) {
     return e->reserved == 0 && !x2apic_range(cpu, e->index) && e->index != MSR_IA32_SMBASE;
 }
 
+/* More entries than IA32_VMX_MISC[27:25] recommends: undefined by the manual; the first one too many fails here. */
 unsigned vmx_msr_load(struct cpu *cpu, uint64_t addr, uint32_t count) {
+    unsigned most = VMX_MISC_MAX_MSRS(vmx_of(cpu)->caps.misc);
     for (uint32_t n = 0; n < count; n++) {
         struct area_entry e = read_entry(cpu, addr + 16ull * n);
+        if (n >= most) return n + 1;
         if (!load_allowed(cpu, &e) || !msr_write(cpu, e.index, e.value)) return n + 1;
     }
     if (count) cpu_update_mode(cpu);
@@ -39,9 +42,11 @@ unsigned vmx_msr_load(struct cpu *cpu, uint64_t addr, uint32_t count) {
 }
 
 unsigned vmx_msr_store(struct cpu *cpu, uint64_t addr, uint32_t count) {
+    unsigned most = VMX_MISC_MAX_MSRS(vmx_of(cpu)->caps.misc);
     for (uint32_t n = 0; n < count; n++) {
         struct area_entry e = read_entry(cpu, addr + 16ull * n);
         uint64_t value;
+        if (n >= most) return n + 1;
         if (!store_allowed(cpu, &e) || !msr_read(cpu, e.index, &value)) return n + 1;
         phys_write(cpu, addr + 16ull * n + 8, 8, value);
     }
