@@ -1,0 +1,185 @@
+/* The hvsim command: usage, messages, exit statuses, output. Runs the program that was built beside this one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char program[4096], folder[64];
+
+/* Run "hvsim ARGS" in the test's folder; returns its exit status and what it printed on both outputs. */
+static int run(const char *args, char *out, size_t out_size) {
+    char command[8192];
+    snprintf(command, sizeof command, "cd %s && { %s %s ; } 2>&1 </dev/null", folder, program, args);
+    FILE *p = popen(command, "r");
+    assert_non_null(p);
+    size_t n = fread(out, 1, out_size - 1, p);
+    out[n] = '\0';
+    int status = pclose(p);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void write_image(const char *name, const uint8_t *code, size_t size) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(code, 1, size, f), size);
+    fclose(f);
+}
+
+static void assert_says(const char *out, const char *text) {
+    if (!strstr(out, text)) fail_msg("output '%s' does not say '%s'", out, text);
+}
+
+static void check(const char *args, int status, const char *says) {
+    char out[65536];
+    int got = run(args, out, sizeof out);
+    if (got != status) fail_msg("hvsim %s: expected status %d, got %d and '%s'", args, status, got, out);
+    assert_says(out, says);
+}
+
+static void test_cli_help_and_version(void **state) {
+    (void)state;
+    check("--help", 0, "usage: hvsim");
+    check("run --help", 0, "--max-instructions");
+    check("--version", 0, "hvsim 0.");
+    check("run --cpu help", 0, "max-amd");
+}
+
+static void test_cli_bad_usage_says_what_to_do(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"",                                                  "hvsim run IMAGE"            },
+        {"walk x",                                            "'walk' is no command"       },
+        {"run",                                               "expected an image"          },
+        {"run a b",                                           "expected one image"         },
+        {"run halt --no-such",                                "--no-such is no option"     },
+        {"run halt --memory",                                 "--memory needs an argument" },
+        {"run halt --memory lots",                            "512M or 2G"                 },
+        {"run halt --memory 0",                               "1 MiB and 64 GiB"           },
+        {"run halt --cpus 65",                                "0 to 64"                    },
+        {"run halt --cpus 0",                                 "1 to 64"                    },
+        {"run halt --serial pipe",                            "stdio, file:PATH or none"   },
+        {"run halt --serial file:",                           "stdio, file:PATH or none"   },
+        {"run halt --serial file:/nonexistent/x --mode real", "cannot write /nonexistent/x"},
+        {"run halt --mode virtual",                           "real protected long"        },
+        {"run halt --syntax masm",                            "intel att"                  },
+        {"run halt --entry here",                             "expected a number"          },
+        {"run halt --max-instructions -5",                    "expected a number"          },
+        {"run halt --trace exec",                             "CATEGORY"                   },
+        {"run halt --trace exec,steps:x",                     "'steps' is no category"     },
+        {"run halt --rtc yesterday",                          "2026-01-01T00:00:00"        },
+        {"run halt --cpu 8086 --mode real",                   "8086"                       },
+        {"run halt --cpu max-intel,+warp --mode real",        "warp"                       },
+        {"run missing",                                       "missing: cannot open"       },
+        {"run halt",                                          "no multiboot header"        },
+        {"run halt --mode real --initrd x",                   "multiboot image"            },
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) check(cases[i][0], 2, cases[i][1]);
+}
+
+static void test_cli_exit_port_gives_odd_status(void **state) {
+    (void)state;
+    check("run exit3 --mode real", 7, "");
+    check("run --mode real exit3", 7, ""); /* options before the image */
+}
+
+static void test_cli_each_end_has_its_status(void **state) {
+    (void)state;
+    check("run halt --mode real", 8, "nothing can wake it");
+    check("run reset --mode real", 6, "reset");
+    check("run off --mode real", 0, "");
+    check("run triple --mode protected", 4, "triple fault");
+    check("run loop --mode real --max-instructions 1000", 10, "after 1000 instructions");
+    check("run loop --mode real --timeout 1", 12, "--timeout");
+}
+
+static void test_cli_triple_fault_report_is_complete(void **state) {
+    (void)state;
+    char out[65536];
+    assert_int_equal(run("run triple --mode protected", out, sizeof out), 4);
+    assert_says(out, "#UD");
+    assert_says(out, "RIP=0000000000100000");
+    assert_says(out, "CR0=");
+    assert_says(out, "=> 0000000000100000  ud2");
+}
+
+static void test_cli_consoles_go_where_told(void **state) {
+    (void)state;
+    char out[4096];
+    assert_int_equal(run("run print --mode real --debug-console stdio", out, sizeof out), 1);
+    assert_string_equal(out, "SE");
+    assert_int_equal(
+        run("run print --mode real --serial none --debug-console file:e9 && exit 9; cat e9", out, sizeof out), 0);
+    assert_string_equal(out, "E");
+}
+
+static void test_cli_stats_and_trace(void **state) {
+    (void)state;
+    char out[65536];
+    check("run exit3 --mode real --stats", 7, "2 instructions");
+    run("run exit3 --mode real --trace exec,io:t; cat t", out, sizeof out);
+    assert_says(out, "mov al, 3");
+    assert_says(out, "out 1 00f4 <- 3");
+    run("run exit3 --mode real --syntax att --trace exec:t; cat t", out, sizeof out);
+    assert_says(out, "$3, %al");
+}
+
+static void test_cli_same_run_same_hash(void **state) {
+    (void)state;
+    char a[4096], b[4096];
+    run("run loop --mode real --max-instructions 12345 --stats", a, sizeof a);
+    run("run loop --mode real --max-instructions 12345 --stats", b, sizeof b);
+    assert_says(a, "state hash");
+    assert_string_equal(strstr(a, "state hash"), strstr(b, "state hash"));
+}
+
+static void write_images(void) {
+    static const uint8_t halt[] = {0xFA, 0xF4, 0xEB, 0xFC};
+    static const uint8_t exit3[] = {0xB0, 0x03, 0xE6, 0xF4};
+    static const uint8_t reset[] = {0xB0, 0xFE, 0xE6, 0x64, 0xF4};
+    static const uint8_t off[] = {0xBA, 0x04, 0x06, 0xB8, 0x00, 0x34, 0xEF, 0xF4}; /* S5 */
+    static const uint8_t triple[] = {0x0F, 0x0B};
+    static const uint8_t loop[] = {0x40, 0x89, 0x06, 0x00, 0x05, 0xEB, 0xF9};
+    static const uint8_t print[] = {0xBA, 0xF8, 0x03, 0xB0, 'S', 0xEE, 0xB0, 'E', 0xE6, 0xE9, 0xB0, 0x00, 0xE6, 0xF4};
+    write_image("halt", halt, sizeof halt);
+    write_image("exit3", exit3, sizeof exit3);
+    write_image("reset", reset, sizeof reset);
+    write_image("off", off, sizeof off);
+    write_image("triple", triple, sizeof triple);
+    write_image("loop", loop, sizeof loop);
+    write_image("print", print, sizeof print);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cli_help_and_version),
+        cmocka_unit_test(test_cli_bad_usage_says_what_to_do),
+        cmocka_unit_test(test_cli_exit_port_gives_odd_status),
+        cmocka_unit_test(test_cli_each_end_has_its_status),
+        cmocka_unit_test(test_cli_triple_fault_report_is_complete),
+        cmocka_unit_test(test_cli_consoles_go_where_told),
+        cmocka_unit_test(test_cli_stats_and_trace),
+        cmocka_unit_test(test_cli_same_run_same_hash),
+    };
+    char here[4096], *slash;
+    if (!realpath("/proc/self/exe", here) || !(slash = strstr(here, "/unit/")) || argc > 2) return 2;
+    *slash = '\0';
+    snprintf(program, sizeof program, "%.4000s", argc == 2 ? argv[1] : here);
+    if (argc < 2) strcat(program, "/hvsim");
+    strcpy(folder, "/tmp/hvsim-cli-XXXXXX");
+    if (!mkdtemp(folder)) return 2;
+    write_images();
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command) ? 2 : failed;
+}
