@@ -27,6 +27,10 @@ test: deps
 	@tools/deps.sh test
 	@$(MAKE) --no-print-directory test-all
 
+# What is worth repeating under the sanitizers: everything that eats bytes from outside.
+.PHONY: test-asan
+test-asan: test-unit test-fuzz test-demo
+
 .PHONY: test-all
 test-all: all $(TEST_TARGETS)
 	@echo "all tests passed"

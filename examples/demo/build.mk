@@ -25,24 +25,24 @@ demo-image: $(demo_elf)
 
 $(demo_out)/%.o: $(demo_src)/%.c
 	@mkdir -p $(@D)
-	$(DEMO_CC) $(demo_flags) -MMD -MP -c -o $@ $<
+	$(call SAY,CC) $(DEMO_CC) $(demo_flags) -MMD -MP -c -o $@ $<
 
 $(demo_out)/%.o: $(demo_src)/%.S
 	@mkdir -p $(@D)
-	$(DEMO_CC) $(demo_flags) -DGUEST_BIN='"$(demo_out)/guest.bin"' -MMD -MP -c -o $@ $<
+	$(call SAY,CC) $(DEMO_CC) $(demo_flags) -DGUEST_BIN='"$(demo_out)/guest.bin"' -MMD -MP -c -o $@ $<
 
 $(demo_out)/guest.elf: $(demo_guest_objs) $(demo_src)/guest/guest.ld
-	$(DEMO_LD) $(demo_ldflags) -T $(demo_src)/guest/guest.ld -o $@ $(demo_guest_objs)
+	$(call SAY,LD) $(DEMO_LD) $(demo_ldflags) -T $(demo_src)/guest/guest.ld -o $@ $(demo_guest_objs)
 
 $(demo_out)/guest.bin: $(demo_out)/guest.elf
-	$(DEMO_OBJCOPY) -O binary $< $@
+	$(call SAY,OBJCOPY) $(DEMO_OBJCOPY) -O binary $< $@
 
 $(demo_out)/guest_image.o: $(demo_out)/guest.bin
 
 $(demo_out)/demo64.elf: $(demo_objs) $(demo_src)/demo.ld
-	$(DEMO_LD) $(demo_ldflags) -T $(demo_src)/demo.ld -o $@ $(demo_objs)
+	$(call SAY,LD) $(DEMO_LD) $(demo_ldflags) -T $(demo_src)/demo.ld -o $@ $(demo_objs)
 
 $(demo_elf): $(demo_out)/demo64.elf
-	$(DEMO_OBJCOPY) -O elf32-i386 $< $@
+	$(call SAY,OBJCOPY) $(DEMO_OBJCOPY) -O elf32-i386 $< $@
 
 -include $(demo_objs:.o=.d) $(demo_guest_objs:.o=.d)

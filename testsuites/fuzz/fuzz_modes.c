@@ -210,7 +210,7 @@ static bool fuzz(const char *model, uint64_t millions, uint64_t seed, bool verbo
 }
 
 int main(int argc, char **argv) {
-    uint64_t millions = 1, seed = 1;
+    uint64_t millions = 3, seed = 1;
     const char *models[] = {"max-intel", "max-amd"}, *only = NULL;
     bool verbose = false;
     for (int opt; (opt = getopt(argc, argv, "n:s:m:v")) != -1;) switch (opt) {

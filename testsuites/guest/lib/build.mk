@@ -21,11 +21,11 @@ guest_objects = $(patsubst %,$(BUILD)/guest/obj$(2)/%.o,$(basename $(1)))
 define guest_rules
 $(BUILD)/guest/obj$(1)/%.o: %.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(GUEST_CFLAGS) -m$(1) -MMD -MP -c $$< -o $$@
+	$$(call SAY,CC) $$(CC) $$(GUEST_CFLAGS) -m$(1) -MMD -MP -c $$< -o $$@
 
 $(BUILD)/guest/obj$(1)/%.o: %.S
 	@mkdir -p $$(@D)
-	$$(CC) $$(GUEST_CFLAGS) -m$(1) -MMD -MP -c $$< -o $$@
+	$$(call SAY,CC) $$(CC) $$(GUEST_CFLAGS) -m$(1) -MMD -MP -c $$< -o $$@
 
 -include $$(patsubst %.o,%.d,$$(call guest_objects,$$(GUEST_LIB_$(1)),$(1)))
 endef
@@ -39,8 +39,8 @@ GUEST_EMULATION_32 := elf_i386
 define guest_image
 GUEST_IMAGES += $(BUILD)/guest/$(1).elf
 $(BUILD)/guest/$(1).elf: $(call guest_objects,$(2) $(GUEST_LIB_$(3)),$(3)) $(GUEST_LIB_DIR)/image.ld
-	$$(GUEST_LD) -m $(GUEST_EMULATION_$(3)) $$(GUEST_LDFLAGS) -o $$@.sym $$(filter %.o,$$^)
-	$$(GUEST_OBJCOPY) -O elf32-i386 --strip-debug $$@.sym $$@
+	$$(call SAY,LD) $$(GUEST_LD) -m $(GUEST_EMULATION_$(3)) $$(GUEST_LDFLAGS) -o $$@.sym $$(filter %.o,$$^)
+	@$$(GUEST_OBJCOPY) -O elf32-i386 --strip-debug $$@.sym $$@
 -include $(patsubst %.o,%.d,$(call guest_objects,$(2),$(3)))
 endef
 
