@@ -60,6 +60,7 @@ API hvsim *hvsim_create(const struct hvsim_config *c, char *err, size_t err_size
         .max_insns = c->max_instructions,
         .timeout_seconds = c->timeout_seconds,
         .att = c->att_syntax,
+        .test_device = c->test_device,
     };
     mc.model = model_parse(c->cpu ? c->cpu : "max-intel", err, (unsigned)err_size);
     if (!mc.model) return NULL;

@@ -27,6 +27,7 @@ struct hvsim_config {
     unsigned timeout_seconds;  /* host seconds, 0: none */
     const char *trace;         /* "exec,exits:FILE" or NULL */
     bool att_syntax;
+    bool test_device;          /* the ports and memory that kvm-unit-tests uses on QEMU */
     int64_t rtc_start;         /* date and time of the clock at the start, seconds since 1970; never the host's */
 };
 

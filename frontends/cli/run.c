@@ -30,6 +30,7 @@ enum option_id {
     OPT_MODE,
     OPT_SYNTAX,
     OPT_RTC,
+    OPT_TEST_DEVICE,
 };
 
 /* Everything that the command line says. */
@@ -60,6 +61,7 @@ static const struct {
     {"mode",             "MODE",        "flat binary: real, protected or long (real)",                                 OPT_MODE            },
     {"syntax",           "SYNTAX",      "disassembly: intel or att (intel)",                                           OPT_SYNTAX          },
     {"rtc",              "DATE",        "clock at the start, as 2026-01-01T00:00:00",                                  OPT_RTC             },
+    {"test-device",      NULL,          "add what kvm-unit-tests uses of QEMU: pc-testdev and fw_cfg",                 OPT_TEST_DEVICE     },
     {"help",             NULL,          "this text",                                                                   OPT_HELP            },
 };
 #define OPTIONS (sizeof options / sizeof options[0])
@@ -215,6 +217,8 @@ static bool apply(struct request *r, enum option_id id, const char *arg) {
     case OPT_TRACE:
         c->trace = arg;
         return true;
+    case OPT_TEST_DEVICE:
+        return c->test_device = true;
     case OPT_STATS:
         return r->stats = true;
     case OPT_LOAD_ADDRESS:

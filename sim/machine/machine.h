@@ -145,6 +145,7 @@ struct machine_config {
     unsigned timeout_seconds; /* of the host; looked at between slices only */
     struct trace *trace;      /* owned, may be NULL */
     bool att;                 /* disassemble in AT&T syntax */
+    bool test_device;         /* sim/dev/testdev.c is on the board */
 };
 
 struct machine {
