@@ -62,9 +62,19 @@ static void intercept(struct cpu *cpu, const struct insn *i, const struct insn_r
     cpu->virt.ops->intercept(cpu, stage, (enum intercept)row->icept, a, 0);
 }
 
+/* MOV DR asks before the #UD of DR4 and DR5 and before CPL. SDM 3, "Instructions That Cause VM Exits Conditionally": its VM exits
+ * "represent an exception to the principles" of the relative priority. */
+static void intercept_mov_dr(struct cpu *cpu, const struct insn *i) {
+    if (i->id != INSN_MOV_TO_DR && i->id != INSN_MOV_FROM_DR) return;
+    unsigned dr = i->id == INSN_MOV_TO_DR ? i->reg : i->rm;
+    if (dr > 7) return;
+    cpu->virt.ops->intercept(cpu, STAGE_BEFORE_EXC, i->id == INSN_MOV_TO_DR ? ICEPT_DR_WRITE : ICEPT_DR_READ, dr, 0);
+}
+
 /* SDM 3, "Relative Priority of Faults and VM Exits": #UD and faults by privilege come first, unless the instruction's own row
  * says otherwise; APM 2, "Instruction Intercepts", lists which intercepts precede the exceptions. */
 static void prologue(struct cpu *cpu, const struct insn *i, const struct insn_row *row) {
+    if (unlikely(cpu->virt.guest)) intercept_mov_dr(cpu, i);
     if (undefined(cpu, i, row)) cpu_ud(cpu);
     if (unlikely(cpu->virt.guest)) intercept(cpu, i, row, STAGE_BEFORE_EXC);
     if (cpu->cpl != 0) {
