@@ -29,20 +29,12 @@ static void context_memory(struct cpu *cpu, struct check_ctx *c) {
     for (unsigned n = 0; n < 4; n++) c->pdpte[n] = phys_read(cpu, (f[F_GUEST_CR3] & 0xFFFFFFE0) + 8 * n, 8);
 }
 
-/* SDM 3, "Checks on VMX Controls and Host-State Area": false after VMfailValid */
-static bool checks_pass(struct cpu *cpu, const struct check_ctx *c) {
-    struct vmx *v = vmx_of(cpu);
-    uint32_t dirty = ~v->current->valid;
-    enum vmx_error error = VMX_ERR_ENTRY_CONTROLS;
-    const struct vmx_check *broken = vmx_check_first(&v->index, c, CHECK_CONTROLS, dirty);
-    if (!broken) {
-        error = VMX_ERR_ENTRY_HOST_STATE;
-        broken = vmx_check_first(&v->index, c, CHECK_HOST, dirty);
-    }
-    if (!broken) return true;
+/* VMfailValid for a rule on controls or host state. SDM 3, "Checks on VMX Controls and Host-State Area" */
+static void fail_early(struct cpu *cpu, const struct check_ctx *c, const struct vmx_check *broken) {
+    bool controls = CHECK_CONTROLS >> broken->group & 1;
+    enum vmx_error error = controls ? VMX_ERR_ENTRY_CONTROLS : VMX_ERR_ENTRY_HOST_STATE;
     vmx_fail(cpu, error);
     vmx_note_failure(cpu, c, broken, error);
-    return false;
 }
 
 /* ---- loading guest state ---- */
@@ -179,9 +171,11 @@ void vmx_enter(struct cpu *cpu, bool launch) {
     struct vmcs *vmcs = v->current;
     context_init(cpu, &c);
     context_memory(cpu, &c);
-    if (!checks_pass(cpu, &c)) return;
-    vmcs->valid |= CHECK_CONTROLS | CHECK_HOST;
-    const struct vmx_check *broken = vmx_check_first(&v->index, &c, CHECK_GUEST, ~vmcs->valid);
+    const struct vmx_check *broken = vmx_check_first(&v->index, &c, CHECK_ALL, ~vmcs->valid);
+    if (broken && !(CHECK_GUEST >> broken->group & 1)) {
+        fail_early(cpu, &c, broken);
+        return;
+    }
     if (broken) vmx_note_failure(cpu, &c, broken, 0);
     cpu_commit_insn(cpu);
     if (broken) {
