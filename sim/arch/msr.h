@@ -94,6 +94,10 @@ enum msr {
 #define APIC_BASE_EXTD (1u << 10)
 #define APIC_BASE_EN   (1u << 11)
 
+/* IA32_MISC_ENABLE */
+#define MISC_ENABLE_MONITOR    (1u << 18)
+#define MISC_ENABLE_XD_DISABLE (1ull << 34)
+
 /* IA32_DEBUGCTL */
 #define DEBUGCTL_LBR (1u << 0)
 #define DEBUGCTL_BTF (1u << 1)

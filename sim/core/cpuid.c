@@ -2,6 +2,7 @@
  * SDM 2 "CPUID"; APM 3 "Obtaining Processor Information Via the CPUID Instruction". */
 #include <string.h>
 
+#include "sim/arch/msr.h"
 #include "sim/core/model.h"
 #include "sim/machine/machine.h"
 
@@ -70,7 +71,7 @@ static void leaf_1(const struct ctx *c, struct cpuid_regs *r) {
     if (c->cpus > 1) r->edx |= 1u << 28;                         /* HTT: EBX[23:16] is meaningful */
     if (!lapic_enabled(cpu)) r->edx &= ~(1u << 9);
     if (cpu->ctl.cr4 & CR4_OSXSAVE) r->ecx |= 1u << 27;
-    if (c->m->vendor == VENDOR_INTEL && !(cpu->msr.misc_enable & 1u << 18)) r->ecx &= ~(1u << 3); /* ENABLE MONITOR FSM */
+    if (c->m->vendor == VENDOR_INTEL && !(cpu->msr.misc_enable & MISC_ENABLE_MONITOR)) r->ecx &= ~(1u << 3); /* ENABLE MONITOR FSM */
 }
 
 static void leaf_4(const struct ctx *c, struct cpuid_regs *r) {
@@ -119,6 +120,7 @@ static void leaf_frequency(const struct ctx *c, struct cpuid_regs *r) {
 static void leaf_ext_1(const struct ctx *c, struct cpuid_regs *r) {
     if (c->m->vendor == VENDOR_AMD) r->eax = signature(c->m);
     if (c->m->vendor == VENDOR_AMD && !lapic_enabled(c->cpu)) r->edx &= ~(1u << 9);
+    if (c->cpu->msr.misc_enable & MISC_ENABLE_XD_DISABLE) r->edx &= ~(1u << 20);
     /* Intel: SYSCALL is reported in 64-bit mode only */
     if (c->m->vendor == VENDOR_INTEL && !cpu_is_64(c->cpu)) r->edx &= ~(1u << 11);
     if (c->m->vendor == VENDOR_AMD && c->cpus == 1) r->ecx &= ~(1u << 1); /* CmpLegacy */

@@ -1,5 +1,6 @@
 /* Control registers: what may be written, and what a write does. SDM 2 "MOV-Move to/from Control Registers"; SDM 3 "Control Registers",
  * "IA-32e Mode Initialization"; APM 2 "Control Registers". */
+#include "sim/arch/msr.h"
 #include "sim/core/mem.h"
 #include "sim/core/seg.h"
 #include "sim/core/system.h"
@@ -50,7 +51,10 @@ static uint64_t supported(const struct cpu *cpu, const struct bit_row *rows, uns
 }
 
 uint64_t cr4_supported(const struct cpu *cpu) { return supported(cpu, cr4_rows, sizeof cr4_rows / sizeof cr4_rows[0]); }
-uint64_t efer_supported(const struct cpu *cpu) { return supported(cpu, efer_rows, sizeof efer_rows / sizeof efer_rows[0]); }
+uint64_t efer_supported(const struct cpu *cpu) {
+    uint64_t bits = supported(cpu, efer_rows, sizeof efer_rows / sizeof efer_rows[0]);
+    return cpu->msr.misc_enable & MISC_ENABLE_XD_DISABLE ? bits & ~(uint64_t)EFER_NXE : bits;
+}
 
 static void ask_extension(struct cpu *cpu, unsigned cr, uint64_t val) {
     if (cpu->virt.ops && cpu->virt.ops->cr_valid && !cpu->virt.ops->cr_valid(cpu, cr, val)) cpu_gp0(cpu);

@@ -62,6 +62,7 @@ static bool branched(const struct cpu *cpu) {
 }
 
 void debug_single_step(struct cpu *cpu) {
+    if (cpu->intr.movss_shadow) return; /* MOV SS and POP SS do not trap; the instruction after them does */
     if ((cpu->dbg.debugctl & DEBUGCTL_BTF) && !branched(cpu)) return;
     cpu->dbg.pending |= DR6_BS;
 }

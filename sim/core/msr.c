@@ -85,7 +85,7 @@ static bool seg_base_read(struct cpu *cpu, uint32_t msr, uint64_t *val) {
     return true;
 }
 static bool seg_base_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
-    if (!is_canonical(cpu, val)) return false;
+    if (!is_canonical_max(cpu, val)) return false;
     cpu->seg[msr == MSR_FS_BASE ? SEG_FS : SEG_GS].base = val;
     return true;
 }
@@ -136,10 +136,11 @@ static bool mtrr_variable_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     return true;
 }
 
-/* SDM 3, "Machine-Check MSRs": STATUS may only be cleared; ADDR and MISC too. AMD lets them be set with HWCR.McStatusWrEn. */
+/* SDM 3, "Machine-Check MSRs": CTL takes all zeros or all ones, STATUS may only be cleared; ADDR and MISC too. AMD lets them be set with HWCR.McStatusWrEn. */
 static bool mc_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     unsigned n = msr - MSR_MC0_CTL;
     bool amd_enabled = cpu->model->vendor == VENDOR_AMD && (cpu->msr.hwcr & 1u << 18);
+    if ((n & 3) == 0 && cpu->model->vendor == VENDOR_INTEL && val != 0 && val != ALL) return false;
     if ((n & 3) != 0 && val != 0 && !amd_enabled) return false;
     cpu->msr.mc[n >> 2][n & 3] = val;
     return true;
@@ -234,7 +235,7 @@ static const struct msr_row rows[] = {
     {MSR_CLOCK_MODULATION, 1, INTEL, FEAT_NONE, LENIENT, 0, 0, 0, 0, 0},
     {MSR_THERM_INTERRUPT, 1, INTEL, FEAT_NONE, LENIENT, IN(msr.therm_interrupt), 0x1FFFF1F, 0, 0, 0},
     {MSR_THERM_STATUS, 1, INTEL, FEAT_NONE, LENIENT, 0, 0, 0, 0, 0},
-    {MSR_MISC_ENABLE, 1, INTEL, FEAT_NONE, LENIENT, IN(msr.misc_enable), 0x450009, 0x41801, 0, 0},
+    {MSR_MISC_ENABLE, 1, INTEL, FEAT_NONE, LENIENT, IN(msr.misc_enable), 0xC50009 | MISC_ENABLE_XD_DISABLE, 0x41801, 0, 0},
     {MSR_TEMPERATURE_TARGET, 1, INTEL, FEAT_NONE, LENIENT, 0, 0, 100u << 16, 0, 0},
     {MSR_TURBO_RATIO_LIMIT, 1, INTEL, FEAT_NONE, LENIENT, 0, 0, RATIO, 0, 0},
     {MSR_ENERGY_PERF_BIAS, 1, INTEL, FEAT_NONE, LENIENT, IN(msr.energy_bias), 0xF, 6, 0, 0},
@@ -321,7 +322,7 @@ static bool table_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     const struct msr_row *row = find(cpu, msr);
     if (!row || row->rule == READ_ONLY) return false;
     if (row->rule == STRICT && (val & ~row->writable)) return false;
-    if (row->rule == CANONICAL && !is_canonical(cpu, val)) return false;
+    if (row->rule == CANONICAL && !is_canonical_max(cpu, val)) return false;
     if (row->write) return row->write(cpu, msr, val);
     if (!row->store) return true;
     uint64_t *p = storage(cpu, row, msr);

@@ -46,6 +46,11 @@ uint64_t seg_linear(struct cpu *cpu, const struct insn *i, unsigned seg, uint64_
     return linear_slow(cpu, i, seg, off, size, access);
 }
 
+bool is_canonical_max(const struct cpu *cpu, uint64_t la) {
+    unsigned sh = 64 - cpu->model->lin_bits;
+    return (uint64_t)((int64_t)(la << sh) >> sh) == la;
+}
+
 /* ---- loading ---- */
 
 struct seg seg_from_desc(uint16_t sel, const struct desc *d) {
@@ -131,13 +136,16 @@ void check_code_offset(struct cpu *cpu, uint32_t ar, uint32_t limit, uint64_t ri
     if (!ok) cpu_gp0(cpu);
 }
 
-/* SDM 2, "RET" and "IRET": return to an outer privilege level */
+/* SDM 2, "RET" and "IRET": return to an outer privilege level. The selector becomes null and the segment invalid; the base stays, and 64-bit
+ * mode goes on using that of FS and GS. */
 void seg_drop_inner(struct cpu *cpu, unsigned cpl) {
     static const enum seg_id data[] = {SEG_ES, SEG_FS, SEG_GS, SEG_DS};
     for (unsigned k = 0; k < 4; k++) {
-        const struct seg *s = &cpu->seg[data[k]];
+        struct seg *s = &cpu->seg[data[k]];
         bool conforming = (s->ar & (AR_CODE | AR_CONFORM)) == (AR_CODE | AR_CONFORM);
-        if (!(s->ar & AR_UNUSABLE) && !conforming && ar_dpl(s->ar) < cpl) seg_set_null(cpu, data[k], 0);
+        if ((s->ar & AR_UNUSABLE) || conforming || ar_dpl(s->ar) >= cpl) continue;
+        s->sel = 0;
+        s->ar = AR_UNUSABLE;
     }
 }
 

@@ -100,6 +100,10 @@ bool pdptes_load(struct cpu *cpu, uint64_t cr3);
 /* RFLAGS bits that POPF and IRET may change at this CPL and IOPL, for an operand of 2, 4 or 8 bytes */
 uint32_t flags_writable(const struct cpu *cpu, unsigned opsize_bytes);
 
+/* Canonical for the widest linear address of the processor, whatever the paging mode: what MSRs, descriptor-table registers and INVPCID ask
+ * (SDM 3, "Linear-Address Width and Canonicality" under 5-level paging). */
+bool is_canonical_max(const struct cpu *cpu, uint64_t la);
+
 static inline bool is_canonical(const struct cpu *cpu, uint64_t la) {
     unsigned sh = cpu->ctl.cr4 & CR4_LA57 ? 7 : 16;
     return (uint64_t)((int64_t)(la << sh) >> sh) == la;

@@ -1,6 +1,7 @@
 /* The prologue of system instructions: what their row in decoder/insns.def says, in the order of the manuals. */
 #include "sim/core/system.h"
 
+#include "sim/arch/msr.h"
 #include "sim/ops/sys.h"
 
 const struct insn_row insn_rows[INSN_COUNT] = {
@@ -28,7 +29,7 @@ static bool undefined_now(const struct cpu *cpu, const struct insn *i) {
     case INSN_MOV_FROM_DR: return undefined_dr(cpu, i->rm);
     case INSN_MONITOR:
     case INSN_MWAIT: /* IA32_MISC_ENABLE bit 18, ENABLE MONITOR FSM */
-        return cpu->cpl != 0 || (cpu->model->vendor == VENDOR_INTEL && !(cpu->msr.misc_enable & 1u << 18));
+        return cpu->cpl != 0 || (cpu->model->vendor == VENDOR_INTEL && !(cpu->msr.misc_enable & MISC_ENABLE_MONITOR));
     case INSN_STAC:
     case INSN_CLAC: return cpu->cpl != 0;
     case INSN_RDFSBASE:

@@ -9,7 +9,7 @@ static struct dtable dtable_load(struct cpu *cpu, const struct insn *i) {
     uint16_t limit = mem_read16(cpu, i, la);
     uint64_t base_la = wide ? la + 2 : (uint32_t)(la + 2);
     uint64_t base = wide ? mem_read64(cpu, i, base_la) : mem_read32(cpu, i, base_la);
-    if (wide && !is_canonical(cpu, base)) cpu_gp0(cpu);
+    if (wide && !is_canonical_max(cpu, base)) cpu_gp0(cpu);
     if (!wide && i->size == 1) base &= 0xFFFFFF;
     return (struct dtable){base, limit};
 }
@@ -38,7 +38,7 @@ static void system_descriptor(struct cpu *cpu, uint16_t sel, struct desc *d) {
 static void system_upper(struct cpu *cpu, uint16_t sel, struct desc *d) {
     if (!cpu_is_lma(cpu)) return;
     desc_fetch_upper(cpu, sel, d, VEC_GP);
-    if ((d->upper >> 40 & 0x1F) || !is_canonical(cpu, desc_base64(d))) sel_fault(cpu, VEC_GP, sel);
+    if ((d->upper >> 40 & 0x1F) || !is_canonical_max(cpu, desc_base64(d))) sel_fault(cpu, VEC_GP, sel);
 }
 
 static struct seg system_segment(uint16_t sel, const struct desc *d) {

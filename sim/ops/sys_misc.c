@@ -31,7 +31,7 @@ void body_invpcid(struct cpu *cpu, const struct insn *i) {
     uint64_t address = mem_read64(cpu, i, cpu_is_64(cpu) ? la + 8 : (uint32_t)(la + 8));
     if (type > INVPCID_ALL || pcid >> 12) cpu_gp0(cpu);
     if (type <= INVPCID_CONTEXT && pcid != 0 && !(cpu->ctl.cr4 & CR4_PCIDE)) cpu_gp0(cpu);
-    if (type == INVPCID_ADDRESS && !is_canonical(cpu, address)) cpu_gp0(cpu);
+    if (type == INVPCID_ADDRESS && !is_canonical_max(cpu, address)) cpu_gp0(cpu);
     if (type == INVPCID_ADDRESS)
         tlb_flush_page_tag(cpu, cpu->virt.guest, cpu->virt.tag, (int)pcid, address);
     else
