@@ -61,7 +61,7 @@ void svm_record_entry(struct cpu *cpu) {
         struct svm_exit_stat *st = &s->stat[s->last_slot];
         uint64_t took = cpu_cycles(cpu) - s->exit_cycle;
         st->cycles += took;
-        if (!st->max || took < st->min) st->min = took;
+        if (!st->followed++ || took < st->min) st->min = took;
         if (took > st->max) st->max = took;
         s->last_slot = SVM_SLOTS;
     }
@@ -137,6 +137,7 @@ void svm_stats(struct cpu *cpu, FILE *out) {
         char name[24];
         fprintf(out, "  %-20s %12" PRIu64 " %7.2f%% %10" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n",
                 svm_exit_name(code_of((unsigned)(st - s->stat)), name), st->count,
-                100.0 * (double)st->count / (double)cpu->virt.exits, st->min, st->cycles / st->count, st->max);
+                100.0 * (double)st->count / (double)cpu->virt.exits, st->min,
+                st->followed ? st->cycles / st->followed : 0, st->max);
     }
 }

@@ -22,7 +22,8 @@ enum { SVM_SLOT_NPF = SVM_EXIT_SLOTS, SVM_SLOT_INVALID, SVM_SLOTS };
 #define SVM_RING 16
 
 struct svm_exit_stat {
-    uint64_t count, cycles, min, max; /* cycles from #VMEXIT to the next VMRUN */
+    uint64_t count;
+    uint64_t followed, cycles, min, max; /* by a VMRUN, that many cycles later */
 };
 
 struct svm_exit_entry { /* for the report */
