@@ -36,6 +36,9 @@ void uart_poll(struct device *uart);
 /* Wait up to `ms` of host time for input that the guest wants an interrupt for. false: none can come. */
 bool uart_wait_input(struct device *uart, int ms);
 
+/* The machine is idle for so many cycles. When a person may type, wait as long in real time, or until a key. */
+void uart_idle(struct device *uart, uint64_t cycles);
+
 /* Allocate `size` bytes that begin with a struct device. */
 void *device_alloc(struct machine *m, size_t size, const struct device_ops *ops);
 void devices_flush(struct machine *m);

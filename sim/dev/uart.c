@@ -223,6 +223,13 @@ void uart_poll(struct device *d) {
     }
 }
 
+void uart_idle(struct device *d, uint64_t cycles) {
+    struct uart *u = (struct uart *)d;
+    uint64_t ms = cycles / (CYCLES_PER_SEC / 1000);
+    if (!u->input || !(u->ier & IER_RX) || !isatty(STDIN_FILENO)) return;
+    uart_wait_input(d, ms < 1000 ? (int)ms : 1000);
+}
+
 bool uart_wait_input(struct device *d, int ms) {
     struct uart *u = (struct uart *)d;
     if (!u->input || !(u->ier & IER_RX)) return false;

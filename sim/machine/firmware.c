@@ -11,26 +11,55 @@ struct service {
     uint8_t vector;
     uint16_t entry; /* offset in ROM_SEGMENT */
     uint8_t length;
-    uint8_t code[12];
+    const char *code;
 };
+#define CODE(bytes) sizeof(bytes) - 1, bytes
 
 /* push bp; mov bp, sp; or word [bp+6], 1; pop bp; mov ah, 86h; iret: the flags image of the caller gets CF */
-#define UNSUPPORTED                                                                                                    \
-    11, { 0x55, 0x89, 0xE5, 0x83, 0x4E, 0x06, 0x01, 0x5D, 0xB4, 0x86, 0xCF }
+#define UNSUPPORTED CODE("\x55\x89\xE5\x83\x4E\x06\x01\x5D\xB4\x86\xCF")
+/* push ds; push ax; xor ax, ax; mov ds, ax; inc dword [46CH]; mov al, 20H; out 20H, al; pop ax; pop ds; iret */
+#define COUNT_TICK  CODE("\x1E\x50\x31\xC0\x8E\xD8\x66\xFF\x06\x6C\x04\xB0\x20\xE6\x20\x58\x1F\xCF")
+/* push bp; mov bp, sp; or word [bp+6], 40h; pop bp; iret: ZF, no key */
+#define NO_KEY      CODE("\x55\x89\xE5\x83\x4E\x06\x40\x5D\xCF")
+/* mov ax, 639; iret: KiB of conventional memory */
+#define MEMORY_SIZE CODE("\xB8\x7F\x02\xCF")
+_Static_assert(CONVENTIONAL_END >> 10 == 0x27F, "what MEMORY_SIZE says");
 
 static const struct service services[] = {
-    {0x10,                      0xF065,                                         1,                                              {0xCF}}, /* video: nothing happens */
-    {0x11,                         0xF84D,                                                                    4,                                                                                    {0xB8, 0x00, 0x00, 0xCF}}, /* equipment list: mov ax, 0 */
-    {0x12, 0xF841,                                               4,       {0xB8, (CONVENTIONAL_END >> 10) & 0xFF, CONVENTIONAL_END >> 18, 0xCF}}, /* memory size in KiB */
-    {0x13,                        0xE3FE,UNSUPPORTED}, /* disks */
-    {0x14,0xE739,                                                                             4,                                                                                                                                 {0xB8, 0x00, 0x80, 0xCF}}, /* serial: time-out */
-    {0x15,                        0xF859,UNSUPPORTED}, /* system services */
-  /* keyboard: no key. push bp; mov bp, sp; or word [bp+6], 40h (ZF); pop bp; iret */
-    {0x16,                      0xE82E,                                       9,                                                                                  {0x55, 0x89, 0xE5, 0x83, 0x4E, 0x06, 0x40, 0x5D, 0xCF}},
-    {0x1A,                      0xFE6E,                                         UNSUPPORTED                                               }, /* time of day */
+    {0x08, 0xFEA5, COUNT_TICK              }, /* timer */
+    {0x10, 0xF065, CODE("\xCF")            }, /* video: nothing happens */
+    {0x11, 0xF84D, CODE("\xB8\x00\x00\xCF")}, /* equipment list: mov ax, 0 */
+    {0x12, 0xF841, MEMORY_SIZE             },
+    {0x13, 0xE3FE, UNSUPPORTED             }, /* disks */
+    {0x14, 0xE739, CODE("\xB8\x00\x80\xCF")}, /* serial: time-out */
+    {0x15, 0xF859, UNSUPPORTED             }, /* system services */
+    {0x16, 0xE82E, NO_KEY                  }, /* keyboard */
+    {0x1A, 0xFE6E, UNSUPPORTED             }, /* time of day */
 };
 
 static void put(struct machine *m, uint64_t pa, uint64_t val, unsigned size) { machine_write(m, pa, &val, size); }
+
+/* The interrupt controllers at vectors 08H and 70H with only the timer open, and the timer at 18.2 Hz. */
+static void start_timer(struct machine *m) {
+    static const struct {
+        uint8_t port, val;
+    } writes[] = {
+        {0x20, 0x11},
+        {0x21, 0x08},
+        {0x21, 0x04},
+        {0x21, 0x01},
+        {0xA0, 0x11},
+        {0xA1, 0x70},
+        {0xA1, 0x02},
+        {0xA1, 0x01},
+        {0x21, 0xFA},
+        {0xA1, 0xFF},
+        {0x43, 0x36},
+        {0x40, 0x00},
+        {0x40, 0x00}
+    };
+    for (unsigned i = 0; i < sizeof writes / sizeof writes[0]; i++) port_write(m, writes[i].port, 1, writes[i].val);
+}
 
 void firmware_install(struct machine *m) {
     for (unsigned v = 0; v < 256; v++) put(m, 4 * v, ROM_SEGMENT << 16 | DUMMY_IRET, 4);
@@ -46,4 +75,5 @@ void firmware_install(struct machine *m) {
     put(m, 0x44A, 80, 2);
     put(m, 0x484, 24, 1);
     acpi_install(m);
+    start_timer(m);
 }
