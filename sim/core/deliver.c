@@ -114,8 +114,12 @@ void deliver_exception(struct cpu *cpu, const struct event *ev) {
 
 void deliver_software(struct cpu *cpu, unsigned vec, enum event_type type, unsigned insn_len) {
     struct event ev = {.valid = true, .vector = (uint8_t)vec, .type = (uint8_t)type, .insn_len = (uint8_t)insn_len};
+    if (type == EVT_PRIV_SOFT_EXC) { /* takes along what MOV SS held back */
+        ev.info = cpu->dbg.pending;
+        cpu->dbg.pending = 0;
+    }
     ask_extension(cpu, &ev);
-    if (type == EVT_PRIV_SOFT_EXC) debug_enter(cpu, 0);
+    if (type == EVT_PRIV_SOFT_EXC) debug_enter(cpu, ev.info);
     deliver_event(cpu, &ev);
 }
 

@@ -32,9 +32,10 @@ static inline bool wants_step(const struct cpu *cpu) {
 }
 
 /* SDM 3 "Single-Step Exception Condition": the trap follows an instruction that began with TF = 1; software interrupts and SYSCALL clear TF
- * and leave no trap behind. */
+ * and leave no trap behind; SYSRET looks at the TF that it loads, itself. */
 static bool leaves_step_trap(unsigned id) {
-    return id != INSN_INT && id != INSN_INT3 && id != INSN_INTO && id != INSN_INT1 && id != INSN_SYSCALL;
+    return id != INSN_INT && id != INSN_INT3 && id != INSN_INTO && id != INSN_INT1 && id != INSN_SYSCALL &&
+           id != INSN_SYSRET;
 }
 
 /* One instruction, alone: a copy of its record followed by op_leave, with a budget that no further block can be paid from. */

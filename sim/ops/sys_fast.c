@@ -72,6 +72,7 @@ void body_sysret(struct cpu *cpu, const struct insn *i) {
     set_flat(cpu, SEG_CS, to64 ? base + 16 : base, 3, to64 ? FLAT_CODE64 : FLAT_CODE32);
     sysret_stack(cpu, base + 8);
     cpu_set_cpl(cpu, 3);
+    if (cpu->rflags & FLAG_TF) cpu->dbg.pending |= DR6_BS; /* the trap follows a SYSRET that sets TF at once */
 }
 
 /* ---- SYSENTER, SYSEXIT: AMD has them in legacy mode only ---- */
