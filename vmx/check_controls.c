@@ -92,5 +92,5 @@ static bool area_last(const struct check_ctx *c, uint64_t addr, uint64_t count) 
           AREA##_COUNT)
 
 #define ROWS "vmx/check_controls.def"
-#include "vmx/check_table.h"
+#include "vmx/check_table.inc"
 const struct vmx_check_table vmx_checks_controls = CHECK_TABLE;

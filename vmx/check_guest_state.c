@@ -63,5 +63,5 @@ EXPLAIN_PDPTE(2)
 EXPLAIN_PDPTE(3)
 
 #define ROWS "vmx/check_guest_state.def"
-#include "vmx/check_table.h"
+#include "vmx/check_table.inc"
 const struct vmx_check_table vmx_checks_guest_state = CHECK_TABLE;

@@ -2,5 +2,5 @@
 #include "vmx/check_rows.h"
 
 #define ROWS "vmx/check_host.def"
-#include "vmx/check_table.h"
+#include "vmx/check_table.inc"
 const struct vmx_check_table vmx_checks_host = CHECK_TABLE;

@@ -25,5 +25,5 @@ static bool g_low_ok(uint64_t limit, uint64_t access) { return (limit & 0xFFF) =
 static bool g_high_ok(uint64_t limit, uint64_t access) { return !(limit >> 20) || (access & AR_G); }
 
 #define ROWS "vmx/check_segments.def"
-#include "vmx/check_table.h"
+#include "vmx/check_table.inc"
 const struct vmx_check_table vmx_checks_segments = CHECK_TABLE;

@@ -86,7 +86,7 @@ struct vmx {
     uint32_t pin, proc, proc2, exit, entry;
     bool vnmi_blocked;    /* virtual-NMI blocking */
     bool mtf_pending;     /* an MTF VM exit is due at the next boundary, whatever is executed */
-    uint64_t mtf_cycles;    /* at VM entry: the monitor trap flag waits for one instruction or event more */
+    uint64_t mtf_cycles;  /* at VM entry: the monitor trap flag waits for one instruction or event more */
     bool tpr_exit;        /* a TPR-below-threshold VM exit is due */
     uint64_t iret_icount; /* the instruction that last removed NMI blocking by IRET */
     uint64_t tsc_offset, tsc_multiplier;
