@@ -32,10 +32,10 @@ static void body_vmload(struct cpu *cpu, const struct insn *i) {
         from = &copy;
     }
     const struct vmcb_save *v = &from->save;
-    cpu->seg[SEG_FS] = svm_seg_from_vmcb(&v->fs);
-    cpu->seg[SEG_GS] = svm_seg_from_vmcb(&v->gs);
-    cpu->seg[SEG_LDTR] = svm_seg_from_vmcb(&v->ldtr);
-    cpu->seg[SEG_TR] = svm_seg_from_vmcb(&v->tr);
+    svm_seg_load(&cpu->seg[SEG_FS], &v->fs);
+    svm_seg_load(&cpu->seg[SEG_GS], &v->gs);
+    svm_seg_load(&cpu->seg[SEG_LDTR], &v->ldtr);
+    svm_seg_load(&cpu->seg[SEG_TR], &v->tr);
     const enum seg_id loaded[] = {SEG_FS, SEG_GS, SEG_LDTR, SEG_TR};
     for (unsigned n = 0; n < 4; n++) cpu->seg[loaded[n]].base = svm_canonical(cpu, cpu->seg[loaded[n]].base);
     /* TR is never null, and only its width is looked at: APM 2, "Segment State in the VMCB" */
@@ -52,10 +52,10 @@ static void body_vmload(struct cpu *cpu, const struct insn *i) {
 }
 
 static void fill_vmsave(const struct cpu *cpu, struct vmcb_save *v) {
-    v->fs = svm_seg_to_vmcb(&cpu->seg[SEG_FS]);
-    v->gs = svm_seg_to_vmcb(&cpu->seg[SEG_GS]);
-    v->ldtr = svm_seg_to_vmcb(&cpu->seg[SEG_LDTR]);
-    v->tr = svm_seg_to_vmcb(&cpu->seg[SEG_TR]);
+    svm_seg_store(&v->fs, &cpu->seg[SEG_FS]);
+    svm_seg_store(&v->gs, &cpu->seg[SEG_GS]);
+    svm_seg_store(&v->ldtr, &cpu->seg[SEG_LDTR]);
+    svm_seg_store(&v->tr, &cpu->seg[SEG_TR]);
     v->kernel_gs_base = cpu->msr.kernel_gs_base;
     v->star = cpu->msr.star;
     v->lstar = cpu->msr.lstar;

@@ -110,8 +110,24 @@ void svm_vmcb_read(struct cpu *cpu, uint64_t pa);
 void svm_vmcb_write(struct cpu *cpu);
 /* Write [pa, pa + size) of physical memory, whatever lies there. */
 void svm_phys_store(struct cpu *cpu, uint64_t pa, const void *buf, unsigned size);
-struct seg svm_seg_from_vmcb(const struct vmcb_seg *v);
-struct vmcb_seg svm_seg_to_vmcb(const struct seg *seg);
+/* What VMRUN reads of a VMCB, without regard to clean bits; does it read the byte at this offset? */
+void svm_vmcb_copy(struct vmcb *to, const struct vmcb *from);
+bool svm_vmcb_reads(unsigned offset);
+/* APM 2, "Segment State in the VMCB": attributes are descriptor bits 47:40 and 55:52; a null segment has P = 0. */
+static inline void svm_seg_load(struct seg *to, const struct vmcb_seg *v) {
+    uint32_t ar = (v->attrib & 0xFFu) | (v->attrib & 0xF00u) << 4;
+    to->base = v->base;
+    to->limit = v->limit;
+    to->ar = ar & AR_P ? ar : ar | AR_UNUSABLE;
+    to->sel = v->selector;
+}
+static inline void svm_seg_store(struct vmcb_seg *to, const struct seg *seg) {
+    uint32_t attrib = (seg->ar & 0xFF) | (seg->ar >> 4 & 0xF00);
+    to->selector = seg->sel;
+    to->attrib = (uint16_t)(seg->ar & AR_UNUSABLE ? attrib & ~VMCB_ATTRIB_P : attrib);
+    to->limit = seg->limit;
+    to->base = seg->base;
+}
 uint64_t svm_canonical(const struct cpu *cpu, uint64_t la);
 
 /* ---- vmrun.c ---- */

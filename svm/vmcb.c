@@ -87,6 +87,58 @@ static void read_changed(struct cpu *cpu, const struct vmcb *from, uint32_t clea
     }
 }
 
+/* All of it: the rows of read_ranges, as moves. */
+void svm_vmcb_copy(struct vmcb *to, const struct vmcb *from) {
+    const struct vmcb_control *c = &from->control;
+    const struct vmcb_save *v = &from->save;
+    memcpy(to->control.intercept, c->intercept, sizeof c->intercept);
+    to->control.pause_filter_threshold = c->pause_filter_threshold;
+    to->control.pause_filter_count = c->pause_filter_count;
+    to->control.iopm_base_pa = c->iopm_base_pa;
+    to->control.msrpm_base_pa = c->msrpm_base_pa;
+    to->control.tsc_offset = c->tsc_offset;
+    to->control.guest_asid = c->guest_asid;
+    to->control.tlb_control = c->tlb_control;
+    to->control.v_intr = c->v_intr;
+    to->control.interrupt_shadow = c->interrupt_shadow;
+    to->control.np_enable = c->np_enable;
+    to->control.eventinj = c->eventinj;
+    to->control.n_cr3 = c->n_cr3;
+    to->control.lbr_virt = c->lbr_virt;
+    to->control.clean = c->clean;
+    to->control.nrip = c->nrip;
+    to->save.es = v->es;
+    to->save.cs = v->cs;
+    to->save.ss = v->ss;
+    to->save.ds = v->ds;
+    to->save.gdtr = v->gdtr;
+    to->save.idtr = v->idtr;
+    to->save.cpl = v->cpl;
+    to->save.efer = v->efer;
+    to->save.cr4 = v->cr4;
+    to->save.cr3 = v->cr3;
+    to->save.cr0 = v->cr0;
+    to->save.dr7 = v->dr7;
+    to->save.dr6 = v->dr6;
+    to->save.rflags = v->rflags;
+    to->save.rip = v->rip;
+    to->save.rsp = v->rsp;
+    to->save.rax = v->rax;
+    to->save.cr2 = v->cr2;
+    to->save.g_pat = v->g_pat;
+    to->save.dbgctl = v->dbgctl;
+    to->save.br_from = v->br_from;
+    to->save.br_to = v->br_to;
+    to->save.lastexcp_from = v->lastexcp_from;
+    to->save.lastexcp_to = v->lastexcp_to;
+}
+
+bool svm_vmcb_reads(unsigned offset) {
+    for (unsigned n = 0; n < sizeof read_ranges / sizeof read_ranges[0]; n++)
+        if (offset - read_ranges[n].offset < read_ranges[n].size) return true;
+    return false;
+}
+
 struct vmcb *svm_vmcb_ptr(struct cpu *cpu, uint64_t pa) {
     return (struct vmcb *)(void *)ram_ptr(cpu->machine, pa & PAGE_MASK, true);
 }
@@ -101,12 +153,10 @@ void svm_vmcb_read(struct cpu *cpu, uint64_t pa) {
     }
     uint32_t clean = svm_has(s, SVM_FEATURE_VMCB_CLEAN) && s->cached_pa == pa ? from->control.clean : 0;
     s->vmcb_pa = pa;
-    if (clean) {
+    if (clean)
         read_changed(cpu, from, clean);
-    } else {
-        s->vmcb.control = from->control;
-        s->vmcb.save = from->save;
-    }
+    else
+        svm_vmcb_copy(&s->vmcb, from);
     s->cached_pa = pa;
 }
 
@@ -153,19 +203,6 @@ void svm_vmcb_write(struct cpu *cpu) {
     phys_read_bytes(cpu, s->vmcb_pa, &copy, sizeof copy);
     copy_exit(&copy, &s->vmcb, s->np, s->lbr);
     phys_write_bytes(cpu, s->vmcb_pa, &copy, sizeof copy);
-}
-
-/* APM 2, "Segment State in the VMCB": attributes are descriptor bits 47:40 and 55:52; a null segment has P = 0. */
-struct seg svm_seg_from_vmcb(const struct vmcb_seg *v) {
-    uint32_t ar = (v->attrib & 0xFFu) | (v->attrib & 0xF00u) << 4;
-    if (!(ar & AR_P)) ar |= AR_UNUSABLE;
-    return (struct seg){.sel = v->selector, .base = v->base, .limit = v->limit, .ar = ar};
-}
-
-struct vmcb_seg svm_seg_to_vmcb(const struct seg *seg) {
-    uint32_t attrib = (seg->ar & 0xFF) | (seg->ar >> 4 & 0xF00);
-    if (seg->ar & AR_UNUSABLE) attrib &= ~VMCB_ATTRIB_P;
-    return (struct vmcb_seg){.selector = seg->sel, .attrib = (uint16_t)attrib, .limit = seg->limit, .base = seg->base};
 }
 
 /* APM 2, "Canonicalization and Consistency Checks": bases are sign-extended from the highest linear-address bit. */

@@ -41,10 +41,10 @@ static void save_insn_bytes(struct cpu *cpu, struct svm *s, uint64_t code, uint6
 }
 
 static void save_segments(const struct cpu *cpu, struct vmcb_save *v) {
-    v->es = svm_seg_to_vmcb(&cpu->seg[SEG_ES]);
-    v->cs = svm_seg_to_vmcb(&cpu->seg[SEG_CS]);
-    v->ss = svm_seg_to_vmcb(&cpu->seg[SEG_SS]);
-    v->ds = svm_seg_to_vmcb(&cpu->seg[SEG_DS]);
+    svm_seg_store(&v->es, &cpu->seg[SEG_ES]);
+    svm_seg_store(&v->cs, &cpu->seg[SEG_CS]);
+    svm_seg_store(&v->ss, &cpu->seg[SEG_SS]);
+    svm_seg_store(&v->ds, &cpu->seg[SEG_DS]);
     v->gdtr.base = cpu->ctl.gdtr.base;
     v->gdtr.limit = cpu->ctl.gdtr.limit;
     v->idtr.base = cpu->ctl.idtr.base;

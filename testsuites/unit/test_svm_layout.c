@@ -96,9 +96,11 @@ static void test_vmcb_fields_have_the_manuals_offsets(void **state) {
 static void test_segment_of_64bit_code_keeps_all_attributes(void **state) {
     const struct vmcb_seg v = {.selector = 0x08, .attrib = 0xA9B, .limit = 0xFFFFFFFF, .base = 0};
     (void)state;
-    struct seg s = svm_seg_from_vmcb(&v);
+    struct seg s;
+    svm_seg_load(&s, &v);
     assert_int_equal(s.ar, AR_P | AR_S | AR_CODE | AR_RW | AR_ACCESSED | AR_L | AR_G);
-    struct vmcb_seg back = svm_seg_to_vmcb(&s);
+    struct vmcb_seg back;
+    svm_seg_store(&back, &s);
     assert_int_equal(back.attrib, v.attrib);
     assert_int_equal(back.selector, v.selector);
     assert_int_equal(back.limit, v.limit);
@@ -107,11 +109,26 @@ static void test_segment_of_64bit_code_keeps_all_attributes(void **state) {
 static void test_segment_without_p_is_unusable_both_ways(void **state) {
     const struct vmcb_seg null = {.selector = 0, .attrib = 0, .limit = 0, .base = 0x1234};
     (void)state;
-    struct seg s = svm_seg_from_vmcb(&null);
+    struct seg s;
+    struct vmcb_seg back;
+    svm_seg_load(&s, &null);
     assert_true(s.ar & AR_UNUSABLE);
     assert_int_equal(s.base, 0x1234);
     s.ar |= AR_P; /* unusable wins */
-    assert_false(svm_seg_to_vmcb(&s).attrib & VMCB_ATTRIB_P);
+    svm_seg_store(&back, &s);
+    assert_false(back.attrib & VMCB_ATTRIB_P);
+}
+
+/* The moves and the table of clean bits speak of the same bytes. */
+static void test_vmcb_copy_moves_what_the_clean_table_lists(void **state) {
+    struct vmcb *from = test_malloc(sizeof *from), *to = test_calloc(1, sizeof *to);
+    (void)state;
+    memset(from, 0xA5, sizeof *from);
+    svm_vmcb_copy(to, from);
+    for (unsigned n = 0; n < sizeof *to; n++)
+        if ((((const uint8_t *)to)[n] == 0xA5) != svm_vmcb_reads(n)) fail_msg("byte at offset %#x", n);
+    test_free(from);
+    test_free(to);
 }
 
 /* EVENTINJ and EXITINTINFO have one format: what was being delivered can be injected again. */
@@ -159,6 +176,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vmcb_fields_have_the_manuals_offsets),
         cmocka_unit_test(test_segment_of_64bit_code_keeps_all_attributes),
+        cmocka_unit_test(test_vmcb_copy_moves_what_the_clean_table_lists),
         cmocka_unit_test(test_segment_without_p_is_unusable_both_ways),
         cmocka_unit_test(test_eventinj_of_each_type_survives_the_round_trip),
         cmocka_unit_test(test_eventinj_of_software_interrupt_returns_to_nrip),
