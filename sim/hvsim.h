@@ -1,6 +1,7 @@
 /* libhvsim: create a machine, load an image, run it, look at it. The only header that a front end includes.
- * Every function that can fail returns false or NULL and fills a message meant for a person: what was expected, what was found,
- * where, what to do. Strings returned are owned by the object. Not thread-safe per machine; separate machines are independent. */
+ * Every function that can fail returns false or NULL and fills a message meant for a person: what was expected, what
+ * was found, where, what to do. Strings returned are owned by the object. Not thread-safe per machine; separate
+ * machines are independent. */
 #ifndef HVSIM_H
 #define HVSIM_H
 
@@ -18,25 +19,25 @@ typedef struct hvsim hvsim; /* one machine */
 enum hvsim_sink { HVSIM_NONE, HVSIM_STDIO, HVSIM_FILE };
 
 struct hvsim_config {
-    const char *cpu;        /* "max-intel", "max-amd,-x2apic"; NULL: max-intel */
-    uint64_t memory;        /* bytes, multiple of 1 MiB, 1 MiB to 64 GiB */
-    unsigned cpus;          /* 1 to 64 */
+    const char *cpu; /* "max-intel", "max-amd,-x2apic"; NULL: max-intel */
+    uint64_t memory; /* bytes, multiple of 1 MiB, 1 MiB to 64 GiB */
+    unsigned cpus;   /* 1 to 64 */
     enum hvsim_sink serial, debug_console;
     const char *serial_path, *debug_console_path;
     uint64_t max_instructions; /* 0: no limit */
     unsigned timeout_seconds;  /* host seconds, 0: none */
     const char *trace;         /* "exec,exits:FILE" or NULL */
     bool att_syntax;
-    bool test_device;          /* the ports and memory that kvm-unit-tests uses on QEMU */
-    int64_t rtc_start;         /* date and time of the clock at the start, seconds since 1970; never the host's */
+    bool test_device;  /* the ports and memory that kvm-unit-tests uses on QEMU */
+    int64_t rtc_start; /* date and time of the clock at the start, seconds since 1970; never the host's */
 };
 
 enum hvsim_image_mode { HVSIM_MODE_REAL, HVSIM_MODE_PROTECTED, HVSIM_MODE_LONG };
 
 struct hvsim_image {
     const char *path;
-    const char *append;           /* command line, may be NULL */
-    const char *const *modules;   /* "FILE[,args]", `module_count` of them */
+    const char *append;         /* command line, may be NULL */
+    const char *const *modules; /* "FILE[,args]", `module_count` of them */
     unsigned module_count;
     bool flat;                    /* force flat binary */
     uint64_t load_address, entry; /* flat binaries */
@@ -45,14 +46,14 @@ struct hvsim_image {
 };
 
 enum hvsim_stop {
-    HVSIM_STOP_EXIT,          /* the guest wrote to the exit port */
+    HVSIM_STOP_EXIT, /* the guest wrote to the exit port */
     HVSIM_STOP_TRIPLE_FAULT,
-    HVSIM_STOP_INSTRUCTIONS,  /* max_instructions */
+    HVSIM_STOP_INSTRUCTIONS, /* max_instructions */
     HVSIM_STOP_TIMEOUT,
-    HVSIM_STOP_IDLE,          /* halted for ever: no event can come */
-    HVSIM_STOP_RESET,         /* the guest asked for a reset */
-    HVSIM_STOP_USER,          /* hvsim_interrupt() */
-    HVSIM_STOP_POWEROFF,      /* the guest switched the power off through ACPI */
+    HVSIM_STOP_IDLE,     /* halted for ever: no event can come */
+    HVSIM_STOP_RESET,    /* the guest asked for a reset */
+    HVSIM_STOP_USER,     /* hvsim_interrupt() */
+    HVSIM_STOP_POWEROFF, /* the guest switched the power off through ACPI */
 };
 
 void hvsim_config_default(struct hvsim_config *c);

@@ -185,8 +185,8 @@ struct machine {
     volatile int interrupted; /* set by a signal handler: stop with STOP_USER */
     bool intr_line;           /* the 8259's INTR output */
     struct device *uart;
-    uint64_t idle_since;   /* cycle at which the last instruction was executed, as far as skip_time() knows */
-    uint64_t poll_due; /* when the serial input is looked at again */
+    uint64_t idle_since; /* cycle at which the last instruction was executed, as far as skip_time() knows */
+    uint64_t poll_due;   /* when the serial input is looked at again */
 };
 
 struct machine *machine_create(const struct machine_config *c, char *err, size_t err_size);

@@ -101,6 +101,15 @@ static void test_port_pci_bus_is_empty(void **state) {
     assert_int_equal(port_read(m, 0xCFC, 4), 0xFFFFFFFF);
 }
 
+static void test_port_cf9_resets_when_bit_2_rises(void **state) {
+    struct machine *m = *state;
+    outb(m, 0xCF9, 0x02);
+    assert_int_equal(m->stop, STOP_NONE);
+    assert_int_equal(inb(m, 0xCF9), 0x02);
+    outb(m, 0xCF9, 0x06);
+    assert_int_equal(m->stop, STOP_RESET);
+}
+
 /* ---- UART and 8042, as far as they need no processor ---- */
 
 static void test_uart_loopback_receives_what_is_sent(void **state) {
@@ -346,6 +355,7 @@ int main(void) {
         TEST(test_port_exit_stops_with_value),
         TEST(test_port_debug_console_reads_e9),
         TEST(test_port_pci_bus_is_empty),
+        TEST(test_port_cf9_resets_when_bit_2_rises),
         TEST(test_uart_loopback_receives_what_is_sent),
         TEST(test_uart_divisor_latch_hides_data),
         TEST(test_uart_fifo_is_announced_and_overruns),
