@@ -210,6 +210,7 @@ struct device *uart_create(struct machine *m, const struct sink_config *out, cha
 void uart_poll(struct device *d) {
     struct uart *u = (struct uart *)d;
     if (u->out.f) fflush(u->out.f);
+    fflush(stdout); /* the debug console's, too */
     while (u->input && u->count < capacity(u)) {
         struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
         uint8_t byte;

@@ -535,6 +535,30 @@ static void test_flat_malformed_requests_are_refused(void **state) {
     assert_refused(*state, &im, "multiboot");
 }
 
+/* ---- any image ---- */
+
+static uint32_t random_next(uint32_t *state) { return *state = *state * 1664525u + 1013904223u; }
+
+/* Words of the headers replaced by random or extreme ones: each image loads or is refused with a message. */
+static void test_image_with_random_headers_never_crashes(void **state) {
+    static void (*const make[])(struct image *) = {make_elf32, make_elf64, make_aout, make_mb2};
+    static const uint32_t extreme[] = {0, 1, 0xFFF, 0x1000, 0x7FFFFFFF, 0x80000000, 0xFFFFF000, 0xFFFFFFFF};
+    uint32_t seed = 1;
+    for (unsigned n = 0; n < 2000; n++) {
+        struct image im;
+        make[n % 4](&im);
+        for (unsigned k = 0; k <= n % 3; k++) {
+            uint32_t where = random_next(&seed) >> 8, what = random_next(&seed) >> 4;
+            uint32_t at = where % 4 ? where / 4 % 0x80 : MB1_AT + where / 4 % 0x40;
+            put32(im.data + at, what % 2 ? extreme[what / 2 % 8] : random_next(&seed));
+        }
+        uint8_t *p = im.data + MB2_AT; /* keep the checksum right, so that what follows is read */
+        if (n % 4 == 3) put32(p + 12, 0u - get32(p) - get32(p + 4) - get32(p + 8));
+        im.err[0] = '\0';
+        if (!load(*state, &im)) assert_string_not_equal(im.err, "");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_multiboot1_entry_state_is_the_specified_one),
@@ -565,6 +589,7 @@ int main(void) {
         TEST(test_flat_protected_has_gdt_and_stack),
         TEST(test_flat_long_maps_memory_one_to_one),
         TEST(test_flat_malformed_requests_are_refused),
+        TEST(test_image_with_random_headers_never_crashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
