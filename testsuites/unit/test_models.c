@@ -1,0 +1,127 @@
+/* CPU models and CPUID. */
+#include "core_world.h"
+#include "sim/core/model.h"
+
+static struct cpu_model *parse_ok(const char *spec) {
+    char err[256] = "";
+    struct cpu_model *m = model_parse(spec, err, sizeof err);
+    if (!m) fail_msg("%s: %s", spec, err);
+    return m;
+}
+
+static void parse_fails(const char *spec, const char *part) {
+    char err[512] = "";
+    struct cpu_model *m = model_parse(spec, err, sizeof err);
+    assert_null(m);
+    if (!strstr(err, part)) fail_msg("'%s' does not speak of '%s'", err, part);
+}
+
+static void test_models_every_row_parses(void **state) {
+    (void)state;
+    for (unsigned k = 0; k < model_row_count; k++) {
+        struct cpu_model *m = parse_ok(model_rows[k].model.name);
+        assert_true(model_has(m, m->vendor == VENDOR_INTEL ? FEAT_VMX : FEAT_SVM));
+        assert_false(model_has(m, m->vendor == VENDOR_INTEL ? FEAT_SVM : FEAT_VMX));
+        assert_false(model_has(m, FEAT_SSE2));
+        model_free(m);
+    }
+}
+
+static void test_models_changes_apply(void **state) {
+    (void)state;
+    struct cpu_model *m = parse_ok("nehalem,+smep,-x2apic,-popcnt");
+    assert_true(model_has(m, FEAT_SMEP));
+    assert_false(model_has(m, FEAT_POPCNT));
+    model_free(m);
+}
+
+static void test_models_dependents_go_with_their_base(void **state) {
+    (void)state;
+    struct cpu_model *m = parse_ok("max-intel,-lm,-pcid");
+    assert_false(model_has(m, FEAT_LA57));
+    assert_false(model_has(m, FEAT_INVPCID));
+    model_free(m);
+    m = parse_ok("max-intel,-la57");
+    assert_int_equal(m->lin_bits, 48);
+    model_free(m);
+}
+
+static void test_models_bad_spec_explained(void **state) {
+    (void)state;
+    parse_fails("pentium", "max-intel");
+    parse_fails("max-intel,+smepp", "smep");
+    parse_fails("max-intel,smep", "+FEATURE");
+    parse_fails("max-intel,+sse2", "not implemented");
+    parse_fails("max-intel,+svm", "max-amd");
+}
+
+/* ---- CPUID ---- */
+
+static struct cpuid_regs leaf(struct cpu *cpu, uint32_t n, uint32_t sub) {
+    struct cpuid_regs r;
+    cpuid(cpu, n, sub, &r);
+    return r;
+}
+
+static void test_cpuid_vendor_and_brand(void **state) {
+    struct cpu *cpu = cpu_of(state);
+    struct cpuid_regs r = leaf(cpu, 0, 0);
+    char text[49] = "";
+    assert_int_equal(r.eax, cpu->model->max_leaf);
+    assert_memory_equal(&r.ebx, "Genu", 4);
+    for (unsigned k = 0; k < 3; k++) {
+        r = leaf(cpu, 0x80000002 + k, 0);
+        memcpy(text + 16 * k, &r, 16);
+    }
+    assert_string_equal(text, cpu->model->brand);
+}
+
+static void test_cpuid_every_feature_shows_at_its_bit(void **state) {
+    struct cpu *cpu = cpu_of(state);
+    set_seg(cpu, SEG_CS, 8, CODE | AR_L); /* SYSCALL shows in 64-bit mode only */
+    cpu->mode = MODE_CODE64 | MODE_LMA | MODE_PROT;
+    for (unsigned f = FEAT_NONE + 1; f < FEAT_COUNT; f++) {
+        const struct feature_row *row = &feature_rows[f];
+        struct cpuid_regs r = leaf(cpu, row->leaf, row->subleaf);
+        const uint32_t *regs = &r.eax;
+        assert_int_equal(regs[row->reg] >> row->bit & 1, cpu_has(cpu, (enum feature)f));
+    }
+}
+
+static void test_cpuid_beyond_the_last_leaf_intel_repeats_it(void **state) {
+    struct cpu *cpu = cpu_of(state);
+    struct cpuid_regs a = leaf(cpu, cpu->model->max_leaf, 0), b = leaf(cpu, 0x1234, 0);
+    assert_memory_equal(&a, &b, sizeof a);
+}
+
+static void test_cpuid_osxsave_ospke_follow_cr4(void **state) {
+    struct cpu *cpu = cpu_of(state);
+    assert_false(leaf(cpu, 7, 0).ecx & 1u << 4);
+    cpu->ctl.cr4 |= CR4_PKE;
+    assert_true(leaf(cpu, 7, 0).ecx & 1u << 4);
+}
+
+static void test_cpuid_topology_counts_processors(void **state) {
+    struct cpu *cpu = cpu_of(state);
+    struct cpuid_regs threads = leaf(cpu, 0xB, 0), cores = leaf(cpu, 0xB, 1), end = leaf(cpu, 0xB, 2);
+    assert_int_equal(threads.ebx, 1);
+    assert_int_equal(cores.ebx, 1);
+    assert_int_equal(threads.ecx >> 8, 1);
+    assert_int_equal(cores.ecx >> 8, 2);
+    assert_int_equal(end.ebx | end.ecx >> 8, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_models_every_row_parses),
+        cmocka_unit_test(test_models_changes_apply),
+        cmocka_unit_test(test_models_dependents_go_with_their_base),
+        cmocka_unit_test(test_models_bad_spec_explained),
+        TEST(test_cpuid_vendor_and_brand),
+        TEST(test_cpuid_every_feature_shows_at_its_bit),
+        TEST(test_cpuid_beyond_the_last_leaf_intel_repeats_it),
+        TEST(test_cpuid_osxsave_ospke_follow_cr4),
+        TEST(test_cpuid_topology_counts_processors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
