@@ -36,7 +36,9 @@ void vmx_check_index_init(struct check_index *x) {
         for (unsigned i = 0; i < tables[t]->count; i++) {
             const struct vmx_check *r = &tables[t]->rows[i];
             if (!x->count[r->group]++) x->first[r->group] = r;
-            if (r->live && x->live_count < CHECK_LIVE_MAX) x->live[x->live_count++] = r;
+            if (!r->live || x->live_count == CHECK_LIVE_MAX) continue;
+            x->live[x->live_count++] = r;
+            x->live_groups |= 1u << r->group;
         }
     }
 }
@@ -48,17 +50,23 @@ static const struct vmx_check *first_of_group(const struct check_index *x, const
     return NULL;
 }
 
-const struct vmx_check *vmx_check_first(const struct check_index *x, const struct check_ctx *c, uint32_t mask,
-                                        uint32_t dirty) {
+const struct vmx_check *vmx_check_first(const struct check_index *x, const struct check_ctx *c, uint32_t dirty,
+                                        uint32_t live) {
     const struct vmx_check *best = NULL;
-    for (uint32_t todo = mask & dirty; todo && !best; todo &= todo - 1)
+    for (uint32_t todo = dirty & CHECK_ALL; todo && !best; todo &= todo - 1)
         best = first_of_group(x, c, (unsigned)__builtin_ctz(todo));
-    for (unsigned i = 0; i < x->live_count; i++) {
-        const struct vmx_check *r = x->live[i];
+    for (; live; live &= live - 1) {
+        const struct vmx_check *r = x->live[__builtin_ctz(live)];
         if (best && r->group >= best->group) break;
-        if ((mask & ~dirty) >> r->group & 1 && vmx_check_broken(c, r)) return r;
+        if (!(dirty >> r->group & 1) && vmx_check_broken(c, r)) return r;
     }
     return best;
+}
+
+uint32_t vmx_check_live(const struct check_index *x, const struct check_ctx *c) {
+    uint32_t live = 0;
+    for (unsigned i = 0; i < x->live_count; i++) live |= (uint32_t)x->live[i]->applies(c) << i;
+    return live;
 }
 
 void vmx_check_dependencies(uint16_t groups_of[F_COUNT]) {

@@ -77,12 +77,15 @@ struct check_index {
     uint16_t count[CHECK_GROUPS];
     const struct vmx_check *live[CHECK_LIVE_MAX];
     unsigned live_count;
+    uint32_t live_groups; /* groups that have live rows */
 };
 void vmx_check_index_init(struct check_index *x);
-/* The first broken rule of the groups in `mask` (bits of enum check_group): every row of the groups in `dirty`, the
- * live rows of the others. NULL: all hold. */
-const struct vmx_check *vmx_check_first(const struct check_index *x, const struct check_ctx *c, uint32_t mask,
-                                        uint32_t dirty);
+/* The first broken rule: every row of the groups in `dirty` (bits of enum check_group), and of the others the live rows
+ * in `live` (bits by position in x->live). NULL: all hold. */
+const struct vmx_check *vmx_check_first(const struct check_index *x, const struct check_ctx *c, uint32_t dirty,
+                                        uint32_t live);
+/* Which live rows apply; changes only with the fields of their groups (x->live_groups) and with c->lma. */
+uint32_t vmx_check_live(const struct check_index *x, const struct check_ctx *c);
 static inline bool vmx_check_broken(const struct check_ctx *c, const struct vmx_check *r) {
     return r->applies(c) && !r->holds(c);
 }

@@ -29,6 +29,15 @@ static void context_memory(struct cpu *cpu, struct check_ctx *c) {
     for (unsigned n = 0; n < 4; n++) c->pdpte[n] = phys_read(cpu, (f[F_GUEST_CR3] & 0xFFFFFFE0) + 8 * n, 8);
 }
 
+static const struct vmx_check *first_broken(const struct vmx *v, struct vmcs *vmcs, const struct check_ctx *c) {
+    uint32_t dirty = ~vmcs->valid & CHECK_ALL;
+    if ((dirty & v->index.live_groups) || vmcs->live_lma != c->lma) {
+        vmcs->live = vmx_check_live(&v->index, c);
+        vmcs->live_lma = c->lma;
+    }
+    return vmx_check_first(&v->index, c, dirty, vmcs->live);
+}
+
 /* VMfailValid for a rule on controls or host state. SDM 3, "Checks on VMX Controls and Host-State Area" */
 static void fail_early(struct cpu *cpu, const struct check_ctx *c, const struct vmx_check *broken) {
     bool controls = CHECK_CONTROLS >> broken->group & 1;
@@ -171,7 +180,7 @@ void vmx_enter(struct cpu *cpu, bool launch) {
     struct vmcs *vmcs = v->current;
     context_init(cpu, &c);
     context_memory(cpu, &c);
-    const struct vmx_check *broken = vmx_check_first(&v->index, &c, CHECK_ALL, ~vmcs->valid);
+    const struct vmx_check *broken = first_broken(v, vmcs, &c);
     if (broken && !(CHECK_GUEST >> broken->group & 1)) {
         fail_early(cpu, &c, broken);
         return;

@@ -101,6 +101,8 @@ static void save_guest(struct cpu *cpu, struct vmx *v, const struct vmx_exit *x)
     f[F_GUEST_RFLAGS] = x->set_rf ? rflags | FLAG_RF : x->clear_rf ? rflags & ~(uint64_t)FLAG_RF : rflags;
     if ((v->proc2 & VMX_PROC2_ENABLE_EPT) && vmx_in_pae(cpu))
         for (unsigned n = 0; n < 4; n++) f[F_GUEST_PDPTE0 + n] = cpu->ctl.pdpte[n];
+    if (!(v->proc2 & VMX_PROC2_ENABLE_EPT) && vmx_in_pae(cpu))
+        v->current->valid &= ~(1u << CHECK_GUEST_PDPTES); /* memory may change before the next entry */
     save_non_register(cpu, v, f);
     uint64_t ia32e = cpu->ctl.efer & EFER_LMA ? VMX_ENTRY_IA32E_MODE_GUEST : 0; /* IA32_VMX_MISC[5] */
     if ((v->entry & VMX_ENTRY_IA32E_MODE_GUEST) != ia32e)

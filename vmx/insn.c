@@ -123,25 +123,28 @@ static void insn_vmresume(struct cpu *cpu, const struct insn *i) {
 /* ---- the table ---- */
 
 struct vmx_insn_row {
-    uint16_t id;
     uint8_t reason; /* exit reason in VMX non-root operation */
     bool operands;  /* that exit reports instruction information */
     void (*body)(struct cpu *cpu, const struct insn *i);
 };
 
+/* By distance from INSN_VMXON: the ids are neighbours in decoder/insns.def. VMXON and VMFUNC have rules of their own.
+ */
+#define ROW(id) [INSN_##id - INSN_VMXON]
 static const struct vmx_insn_row insns[] = {
-    {INSN_VMRESUME, VMX_REASON_VMRESUME, false, insn_vmresume},
-    {INSN_VMREAD,   VMX_REASON_VMREAD,   true,  insn_vmread  },
-    {INSN_VMWRITE,  VMX_REASON_VMWRITE,  true,  insn_vmwrite },
-    {INSN_VMCALL,   VMX_REASON_VMCALL,   false, insn_vmcall  },
-    {INSN_VMLAUNCH, VMX_REASON_VMLAUNCH, false, insn_vmlaunch},
-    {INSN_VMCLEAR,  VMX_REASON_VMCLEAR,  true,  insn_vmclear },
-    {INSN_VMPTRLD,  VMX_REASON_VMPTRLD,  true,  insn_vmptrld },
-    {INSN_VMPTRST,  VMX_REASON_VMPTRST,  true,  insn_vmptrst },
-    {INSN_INVEPT,   VMX_REASON_INVEPT,   true,  insn_invept  },
-    {INSN_INVVPID,  VMX_REASON_INVVPID,  true,  insn_invvpid },
-    {INSN_VMXOFF,   VMX_REASON_VMXOFF,   false, insn_vmxoff  },
+    ROW(VMXOFF) = {VMX_REASON_VMXOFF,   false, insn_vmxoff  },
+    ROW(VMCLEAR) = {VMX_REASON_VMCLEAR,  true,  insn_vmclear },
+    ROW(VMPTRLD) = {VMX_REASON_VMPTRLD,  true,  insn_vmptrld },
+    ROW(VMPTRST) = {VMX_REASON_VMPTRST,  true,  insn_vmptrst },
+    ROW(VMREAD) = {VMX_REASON_VMREAD,   true,  insn_vmread  },
+    ROW(VMWRITE) = {VMX_REASON_VMWRITE,  true,  insn_vmwrite },
+    ROW(VMLAUNCH) = {VMX_REASON_VMLAUNCH, false, insn_vmlaunch},
+    ROW(VMRESUME) = {VMX_REASON_VMRESUME, false, insn_vmresume},
+    ROW(VMCALL) = {VMX_REASON_VMCALL,   false, insn_vmcall  },
+    ROW(INVEPT) = {VMX_REASON_INVEPT,   true,  insn_invept  },
+    ROW(INVVPID) = {VMX_REASON_INVVPID,  true,  insn_invvpid },
 };
+#undef ROW
 
 /* VMX instructions do not exist in real, virtual-8086 and compatibility mode. */
 static bool mode_ok(const struct cpu *cpu) { return cpu_is_prot(cpu) && !(cpu_is_lma(cpu) && !cpu_is_64(cpu)); }
@@ -166,16 +169,13 @@ void vmx_insn(struct cpu *cpu, const struct insn *i) {
         return;
     }
     if (!v->on || !exists(v, i->id)) cpu_ud(cpu);
-    for (unsigned n = 0; n < sizeof insns / sizeof insns[0]; n++) {
-        if (insns[n].id != i->id) continue;
-        if (cpu->virt.guest) {
-            struct vmx_exit x = {.reason = insns[n].reason};
-            if (insns[n].operands) vmx_exit_insn_info(cpu, &x);
-            vmx_exit_insn(cpu, x.reason, 0);
-        }
-        if (cpu->cpl) cpu_gp0(cpu);
-        insns[n].body(cpu, i);
-        return;
+    unsigned n = i->id - (unsigned)INSN_VMXON;
+    if (n >= sizeof insns / sizeof insns[0] || !insns[n].body) cpu_ud(cpu);
+    if (cpu->virt.guest) {
+        struct vmx_exit x = {.reason = insns[n].reason};
+        if (insns[n].operands) vmx_exit_insn_info(cpu, &x);
+        vmx_exit_insn(cpu, x.reason, 0);
     }
-    cpu_ud(cpu);
+    if (cpu->cpl) cpu_gp0(cpu);
+    insns[n].body(cpu, i);
 }

@@ -33,7 +33,9 @@ struct vmcs {
     bool launched;
     bool stale;     /* launched before the last VMXOFF: VMRESUME fails with error 6 */
     uint32_t valid; /* bits of enum check_group: all rules of the group held and no field they read was written since */
-    uint64_t used;  /* stamp of the last VMPTRLD, for eviction */
+    uint32_t live;  /* the live checks that apply, and EFER.LMA when that was found out; see vmx_check_live */
+    bool live_lma;
+    uint64_t used; /* stamp of the last VMPTRLD, for eviction */
 };
 
 /* What is known of a VM exit, for the fields that it writes. */
