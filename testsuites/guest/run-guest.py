@@ -259,7 +259,7 @@ def main():
     p.add_argument("--peer", action="append", choices=["qemu", "bochs"], help="run on this peer alone (repeatable)")
     p.add_argument("--only", action="append", metavar="TEXT", help="only images whose name begins with TEXT (repeatable)")
     p.add_argument("--model", help="only this processor model")
-    p.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="for one image (%(default)s)")
+    p.add_argument("--timeout", type=float, default=30, metavar="SECONDS", help="for one image (%(default)s)")
     p.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="at a time (%(default)s)")
     p.add_argument("--verbose", action="store_true", help="show all output of the images")
     a = p.parse_args()
