@@ -167,6 +167,7 @@ static bool outranked(struct cpu *cpu) {
 
 bool svm_attention(struct cpu *cpu) {
     struct svm *s = svm_of(cpu);
+    if (cpu->intr.smm && !cpu->virt.guest) return false; /* RSM may return to the guest */
     if (cpu->virt.guest && s->trap_pending) {
         s->trap_pending = false;
         svm_vmexit(cpu, s->trap_code, s->trap_info, 0);
