@@ -101,6 +101,7 @@ static void land(struct cpu *cpu, enum landing how) {
     struct event ev = cpu->raised;
     cpu->raised.valid = false;
     cpu->restart = false;
+    cpu->budget--; /* counts as an instruction: a guest that does nothing but fault still comes to the end of its slice */
     deliver_exception(cpu, &ev);
     settle(cpu);
     cpu->intr.sti_shadow = cpu->intr.movss_shadow = false;
