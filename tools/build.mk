@@ -18,10 +18,11 @@ lint: deps
 	@echo "lint: nothing to complain about"
 
 # The whole of it again under the address and undefined-behaviour sanitizers, in a build folder of its own.
+ASAN_ENV := ASAN_OPTIONS=use_sigaltstack=0
 ASAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 asan:
 	@tools/deps.sh build asan test
-	$(MAKE) BUILD=$(BUILD)-asan OPT="-O1 -g $(ASAN_FLAGS)" LDFLAGS="$(ASAN_FLAGS)" all test-asan
+	$(ASAN_ENV) $(MAKE) BUILD=$(BUILD)-asan OPT="-O1 -g $(ASAN_FLAGS)" LDFLAGS="$(ASAN_FLAGS)" all test-asan
 
 test: deps
 	@tools/deps.sh test
