@@ -64,7 +64,14 @@ OPFN op_fnstsw_r(struct cpu *cpu, const struct insn *i) {
     NEXT(cpu, i);
 }
 
+/* SDM 2 "WAIT/FWAIT": #NM when CR0.MP and CR0.TS are both 1; no exception is ever pending here. */
+OPFN op_fwait(struct cpu *cpu, const struct insn *i) {
+    if ((~cpu->ctl.cr0 & (CR0_MP | CR0_TS)) == 0) op_raise(cpu, i, VEC_NM);
+    NEXT(cpu, i);
+}
+
 static const struct op_forms rows[] = {
+    ROW_ANY(FWAIT, 0, op_fwait),
     ROW_ANY(FNINIT, 0, op_fninit),   ROW_ANY(FNCLEX, 0, op_fnclex),    ROW_ANY(FNSTCW, M, op_fnstcw),
     ROW_ANY(FLDCW, M, op_fldcw),     ROW_ANY(FNSTSW, M, op_fnstsw_m),  ROW_ANY(FNSTSW, R, op_fnstsw_r),
     ROW_ANY(INVALID, 0, op_ud),      ROW_ANY(CLASS_X87, 0, op_novec),  ROW_ANY(CLASS_MMX, 0, op_novec),
