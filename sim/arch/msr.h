@@ -1,4 +1,5 @@
-/* MSR numbers. SDM 4 "Model-Specific Registers"; APM 2 "MSR Cross-Reference". VMX and SVM have theirs in sim/arch/vmx.h and svm.h. */
+/* MSR numbers. SDM 4 "Model-Specific Registers"; APM 2 "MSR Cross-Reference". VMX and SVM have theirs in sim/arch/vmx.h
+ * and svm.h. */
 #ifndef HVSIM_ARCH_MSR_H
 #define HVSIM_ARCH_MSR_H
 

@@ -1,4 +1,5 @@
-/* What happens between two instructions. SDM 3 "Prioritization of Concurrent Events"; APM 2 "Priorities"; "Activity State" for what wakes. */
+/* What happens between two instructions. SDM 3 "Prioritization of Concurrent Events"; APM 2 "Priorities"; "Activity
+ * State" for what wakes. */
 #include "sim/arch/msr.h"
 #include "sim/core/debug.h"
 #include "sim/core/flags.h"
@@ -113,7 +114,8 @@ static bool take_interrupt(struct cpu *cpu) {
 
 /* ---- waiting ---- */
 
-/* A store to the monitored line shows as a change of what it holds; MWAIT with ECX bit 0 ends for an interrupt with IF = 0 too. */
+/* A store to the monitored line shows as a change of what it holds; MWAIT with ECX bit 0 ends for an interrupt with IF
+ * = 0 too. */
 static bool mwait_over(struct cpu *cpu) {
     bool pic;
     if (monitor_sum(cpu) != cpu->intr.monitor_sum) return true;
@@ -126,8 +128,8 @@ static bool running(struct cpu *cpu) {
 }
 
 bool cpu_service_attention(struct cpu *cpu) {
-    while (take_smi(cpu) || take_init(cpu) || take_sipi(cpu) || take_virtual(cpu) || take_debug_trap(cpu) || take_nmi(cpu) ||
-           take_interrupt(cpu)) {
+    while (take_smi(cpu) || take_init(cpu) || take_sipi(cpu) || take_virtual(cpu) || take_debug_trap(cpu) ||
+           take_nmi(cpu) || take_interrupt(cpu)) {
         if (cpu->budget + cpu->time.stolen <= 0) break; /* what is left comes with the next slice */
     }
     return running(cpu);

@@ -1,5 +1,5 @@
-/* CPUID: leaves made from the feature table and the model's own leaves, then the few fields that depend on the machine or on state.
- * SDM 2 "CPUID"; APM 3 "Obtaining Processor Information Via the CPUID Instruction". */
+/* CPUID: leaves made from the feature table and the model's own leaves, then the few fields that depend on the machine
+ * or on state. SDM 2 "CPUID"; APM 3 "Obtaining Processor Information Via the CPUID Instruction". */
 #include <string.h>
 
 #include "sim/arch/msr.h"
@@ -71,7 +71,8 @@ static void leaf_1(const struct ctx *c, struct cpuid_regs *r) {
     if (c->cpus > 1) r->edx |= 1u << 28;                         /* HTT: EBX[23:16] is meaningful */
     if (!lapic_enabled(cpu)) r->edx &= ~(1u << 9);
     if (cpu->ctl.cr4 & CR4_OSXSAVE) r->ecx |= 1u << 27;
-    if (c->m->vendor == VENDOR_INTEL && !(cpu->msr.misc_enable & MISC_ENABLE_MONITOR)) r->ecx &= ~(1u << 3); /* ENABLE MONITOR FSM */
+    if (c->m->vendor == VENDOR_INTEL && !(cpu->msr.misc_enable & MISC_ENABLE_MONITOR))
+        r->ecx &= ~(1u << 3); /* ENABLE MONITOR FSM */
 }
 
 static void leaf_4(const struct ctx *c, struct cpuid_regs *r) {

@@ -1,5 +1,5 @@
-/* Control registers: what may be written, and what a write does. SDM 2 "MOV-Move to/from Control Registers"; SDM 3 "Control Registers",
- * "IA-32e Mode Initialization"; APM 2 "Control Registers". */
+/* Control registers: what may be written, and what a write does. SDM 2 "MOV-Move to/from Control Registers"; SDM 3
+ * "Control Registers", "IA-32e Mode Initialization"; APM 2 "Control Registers". */
 #include "sim/arch/msr.h"
 #include "sim/core/mem.h"
 #include "sim/core/seg.h"
@@ -13,34 +13,34 @@ struct bit_row {
 };
 
 static const struct bit_row cr4_rows[] = {
-    {CR4_VME | CR4_PVI, FEAT_VME},
-    {CR4_TSD,           FEAT_TSC},
-    {CR4_DE,            FEAT_DE},
-    {CR4_PSE,           FEAT_PSE},
-    {CR4_PAE,           FEAT_PAE},
-    {CR4_MCE,           FEAT_MCE},
-    {CR4_PGE,           FEAT_PGE},
-    {CR4_PCE,           FEAT_NONE},
-    {CR4_OSFXSR,        FEAT_FXSR},
-    {CR4_OSXMMEXCPT,    FEAT_SSE},
-    {CR4_UMIP,          FEAT_UMIP},
-    {CR4_LA57,          FEAT_LA57},
-    {CR4_VMXE,          FEAT_VMX},
+    {CR4_VME | CR4_PVI, FEAT_VME     },
+    {CR4_TSD,           FEAT_TSC     },
+    {CR4_DE,            FEAT_DE      },
+    {CR4_PSE,           FEAT_PSE     },
+    {CR4_PAE,           FEAT_PAE     },
+    {CR4_MCE,           FEAT_MCE     },
+    {CR4_PGE,           FEAT_PGE     },
+    {CR4_PCE,           FEAT_NONE    },
+    {CR4_OSFXSR,        FEAT_FXSR    },
+    {CR4_OSXMMEXCPT,    FEAT_SSE     },
+    {CR4_UMIP,          FEAT_UMIP    },
+    {CR4_LA57,          FEAT_LA57    },
+    {CR4_VMXE,          FEAT_VMX     },
     {CR4_FSGSBASE,      FEAT_FSGSBASE},
-    {CR4_PCIDE,         FEAT_PCID},
-    {CR4_OSXSAVE,       FEAT_XSAVE},
-    {CR4_SMEP,          FEAT_SMEP},
-    {CR4_SMAP,          FEAT_SMAP},
-    {CR4_PKE,           FEAT_PKU},
-    {CR4_PKS,           FEAT_PKS},
+    {CR4_PCIDE,         FEAT_PCID    },
+    {CR4_OSXSAVE,       FEAT_XSAVE   },
+    {CR4_SMEP,          FEAT_SMEP    },
+    {CR4_SMAP,          FEAT_SMAP    },
+    {CR4_PKE,           FEAT_PKU     },
+    {CR4_PKS,           FEAT_PKS     },
 };
 
 static const struct bit_row efer_rows[] = {
     {EFER_SCE,            FEAT_SYSCALL},
-    {EFER_LME | EFER_LMA, FEAT_LM},
-    {EFER_NXE,            FEAT_NX},
-    {EFER_SVME,           FEAT_SVM},
-    {EFER_FFXSR,          FEAT_FFXSR},
+    {EFER_LME | EFER_LMA, FEAT_LM     },
+    {EFER_NXE,            FEAT_NX     },
+    {EFER_SVME,           FEAT_SVM    },
+    {EFER_FFXSR,          FEAT_FFXSR  },
 };
 
 static uint64_t supported(const struct cpu *cpu, const struct bit_row *rows, unsigned count) {
@@ -96,7 +96,8 @@ void cr0_write(struct cpu *cpu, uint64_t val) {
     if ((changed & old) & CR0_PG) check_paging_off(cpu);
     ask_extension(cpu, 0, val);
     uint64_t efer = cpu->ctl.efer & EFER_LME ? EFER_LMA : 0;
-    if ((changed & (CR0_PG | CR0_CD | CR0_NW)) && uses_pdptes(val, cpu->ctl.cr4, efer) && !pdptes_load(cpu, cpu->ctl.cr3))
+    if ((changed & (CR0_PG | CR0_CD | CR0_NW)) && uses_pdptes(val, cpu->ctl.cr4, efer) &&
+        !pdptes_load(cpu, cpu->ctl.cr3))
         cpu_gp0(cpu);
     cr0_set(cpu, val);
     if (changed & (CR0_PG | CR0_PE | CR0_WP)) tlb_flush_current(cpu, true);
@@ -151,7 +152,8 @@ void cr4_write(struct cpu *cpu, uint64_t val) {
 
 /* ---- EFER ---- */
 
-/* LMA cannot be written: Intel ignores the bit, AMD wants it as it is (APM 2, "Extended Feature Enable Register (EFER)"). */
+/* LMA cannot be written: Intel ignores the bit, AMD wants it as it is (APM 2, "Extended Feature Enable Register
+ * (EFER)"). */
 bool efer_write(struct cpu *cpu, uint64_t val) {
     uint64_t old = cpu->ctl.efer;
     if (val & ~efer_supported(cpu)) return false;

@@ -31,7 +31,8 @@ static bool overlaps(const struct cpu *cpu, unsigned n, uint64_t la, unsigned si
     return la < start + len && start < la + size;
 }
 
-/* Conditions that hold for breakpoints not enabled are reported beside an enabled one: SDM 3, "Debug Status Register (DR6)". */
+/* Conditions that hold for breakpoints not enabled are reported beside an enabled one: SDM 3, "Debug Status Register
+ * (DR6)". */
 static uint32_t matches(const struct cpu *cpu, uint64_t la, unsigned size, unsigned kinds) {
     uint32_t hit = 0;
     bool any = false;

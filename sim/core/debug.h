@@ -4,7 +4,8 @@
 
 #include "sim/core/cpu.h"
 
-/* Before an instruction runs stepped: an enabled instruction breakpoint at cpu->rip with RF = 0 raises its #DB fault (and does not return). */
+/* Before an instruction runs stepped: an enabled instruction breakpoint at cpu->rip with RF = 0 raises its #DB fault
+ * (and does not return). */
 void debug_fetch_breakpoint(struct cpu *cpu);
 /* After an instruction that began with TF = 1: make the trap pending (BTF: only after branches). */
 void debug_single_step(struct cpu *cpu);

@@ -1,5 +1,6 @@
-/* Events on their way to a handler: nested exceptions, double and triple faults, software interrupts, the real-mode table.
- * SDM 3 "Interrupt 8-Double Fault Exception (#DF)", tables "Interrupt and Exception Classes" and "Conditions for Generating a Double Fault". */
+/* Events on their way to a handler: nested exceptions, double and triple faults, software interrupts, the real-mode
+ * table. SDM 3 "Interrupt 8-Double Fault Exception (#DF)", tables "Interrupt and Exception Classes" and "Conditions for
+ * Generating a Double Fault". */
 #include <stdlib.h>
 
 #include "sim/core/debug.h"
@@ -21,17 +22,21 @@ static enum exc_class class_of(const struct event *ev) {
     case VEC_NP:
     case VEC_SS:
     case VEC_GP:
-    case VEC_CP: return CONTRIBUTORY;
+    case VEC_CP:
+        return CONTRIBUTORY;
     case VEC_PF:
-    case VEC_VE: return PAGE_FAULT;
-    case VEC_DF: return DOUBLE_FAULT;
-    default: return BENIGN;
+    case VEC_VE:
+        return PAGE_FAULT;
+    case VEC_DF:
+        return DOUBLE_FAULT;
+    default:
+        return BENIGN;
     }
 }
 
 static enum nesting nesting_of(const struct event *first, const struct event *second) {
     static const uint8_t table[4][4] = {
-        /* second:        benign  contributory page fault double fault */
+  /* second:        benign  contributory page fault double fault */
         [BENIGN] = {SERIAL, SERIAL, SERIAL, SERIAL},
         [CONTRIBUTORY] = {SERIAL, DOUBLE, SERIAL, SERIAL},
         [PAGE_FAULT] = {SERIAL, DOUBLE, DOUBLE, SERIAL},
@@ -74,8 +79,8 @@ void deliver_event(struct cpu *cpu, const struct event *ev) {
     cpu->delivering = *ev;
     cpu->delivering.valid = true;
     if (trace_on(cpu->machine, TRACE_INT))
-        trace_line(cpu->machine, cpu, TRACE_INT, "vector %u type %u error %x info %llx at %x:%llx", ev->vector, ev->type,
-                   ev->has_error ? ev->error : 0, (unsigned long long)ev->info, cpu->seg[SEG_CS].sel,
+        trace_line(cpu->machine, cpu, TRACE_INT, "vector %u type %u error %x info %llx at %x:%llx", ev->vector,
+                   ev->type, ev->has_error ? ev->error : 0, (unsigned long long)ev->info, cpu->seg[SEG_CS].sel,
                    (unsigned long long)cpu->rip);
     if (cpu_is_real(cpu))
         deliver_real(cpu, &cpu->delivering);

@@ -1,4 +1,5 @@
-/* Descriptors: reading, checking, the accessed bit. SDM 3 "Segment Descriptors", "Segment Descriptor Tables in IA-32e Mode". */
+/* Descriptors: reading, checking, the accessed bit. SDM 3 "Segment Descriptors", "Segment Descriptor Tables in IA-32e
+ * Mode". */
 #include "sim/core/mem.h"
 #include "sim/core/seg.h"
 

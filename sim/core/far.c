@@ -1,4 +1,5 @@
-/* Far JMP and CALL: to code segments, through call gates, to tasks. SDM 2 "JMP", "CALL"; SDM 3 "Accessing a Code Segment Through a Call Gate". */
+/* Far JMP and CALL: to code segments, through call gates, to tasks. SDM 2 "JMP", "CALL"; SDM 3 "Accessing a Code
+ * Segment Through a Call Gate". */
 #include "sim/core/mem.h"
 #include "sim/core/seg.h"
 #include "sim/core/virt.h"

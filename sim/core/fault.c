@@ -2,8 +2,8 @@
 #include "sim/core/fault.h"
 
 bool vector_has_error(unsigned vec) {
-    const uint32_t with_error = 1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP | 1u << VEC_PF |
-                                1u << VEC_AC | 1u << VEC_CP;
+    const uint32_t with_error = 1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP |
+                                1u << VEC_PF | 1u << VEC_AC | 1u << VEC_CP;
     return vec < 32 && (with_error >> vec & 1);
 }
 
@@ -28,14 +28,16 @@ void cpu_raise_event(struct cpu *cpu, const struct event *ev) {
 }
 
 void cpu_raise_err(struct cpu *cpu, enum vector vec, uint32_t error) {
-    struct event ev = {.valid = true, .vector = vec, .type = EVT_HARD_EXC, .has_error = vector_has_error(vec), .error = error};
+    struct event ev = {
+        .valid = true, .vector = vec, .type = EVT_HARD_EXC, .has_error = vector_has_error(vec), .error = error};
     cpu_raise_event(cpu, &ev);
 }
 
 void cpu_raise(struct cpu *cpu, enum vector vec) { cpu_raise_err(cpu, vec, 0); }
 
 void cpu_raise_pf(struct cpu *cpu, uint64_t la, uint32_t error) {
-    struct event ev = {.valid = true, .vector = VEC_PF, .type = EVT_HARD_EXC, .has_error = true, .error = error, .info = la};
+    struct event ev = {
+        .valid = true, .vector = VEC_PF, .type = EVT_HARD_EXC, .has_error = true, .error = error, .info = la};
     cpu_raise_event(cpu, &ev);
 }
 

@@ -8,37 +8,43 @@
 
 /* ---- the two non-local exits; both land in the run loop (sim/core/run.c) ---- */
 
-/* Raise an exception on behalf of cpu->cur (or at cpu->rip when cur is NULL). Never returns; nothing may have been written. */
+/* Raise an exception on behalf of cpu->cur (or at cpu->rip when cur is NULL). Never returns; nothing may have been
+ * written. */
 _Noreturn void cpu_raise_event(struct cpu *cpu, const struct event *ev);
-_Noreturn void cpu_raise(struct cpu *cpu, enum vector vec);                     /* no error code, or error code 0 for those that push one */
+_Noreturn void cpu_raise(struct cpu *cpu, enum vector vec); /* no error code, or error code 0 for those that push one */
 _Noreturn void cpu_raise_err(struct cpu *cpu, enum vector vec, uint32_t error);
 _Noreturn void cpu_raise_pf(struct cpu *cpu, uint64_t la, uint32_t error);
-/* The architectural state has been replaced (VM exit, VM entry, task switch out of a fault): go to the run loop and continue at cpu->rip. */
+/* The architectural state has been replaced (VM exit, VM entry, task switch out of a fault): go to the run loop and
+ * continue at cpu->rip. */
 _Noreturn void cpu_resume(struct cpu *cpu);
 
 static inline _Noreturn void cpu_gp0(struct cpu *cpu) { cpu_raise_err(cpu, VEC_GP, 0); }
 static inline _Noreturn void cpu_ud(struct cpu *cpu) { cpu_raise(cpu, VEC_UD); }
 
-/* The instruction of cpu->cur has taken effect though something that follows may still raise (a task switch past its commit point): from here
- * on cpu->rip is the fault RIP. The instruction counts as executed. */
+/* The instruction of cpu->cur has taken effect though something that follows may still raise (a task switch past its
+ * commit point): from here on cpu->rip is the fault RIP. The instruction counts as executed. */
 static inline void cpu_commit_insn(struct cpu *cpu) {
     if (!cpu->cur) return;
     cpu->budget += cpu->cur->left - 1;
     cpu->cur = NULL;
 }
 
-/* Is the event an instruction's own doing (INT n, INT3, INTO)? Then the gate's DPL is checked and error codes have EXT = 0. */
-static inline bool event_is_soft(const struct event *ev) { return ev->type == EVT_SOFT_INT || ev->type == EVT_SOFT_EXC; }
+/* Is the event an instruction's own doing (INT n, INT3, INTO)? Then the gate's DPL is checked and error codes have EXT
+ * = 0. */
+static inline bool event_is_soft(const struct event *ev) {
+    return ev->type == EVT_SOFT_INT || ev->type == EVT_SOFT_EXC;
+}
 
 /* Does this vector push an error code? */
 bool vector_has_error(unsigned vec);
 
 /* ---- delivery: sim/core/deliver.c ---- */
 
-/* Deliver an event through the IVT or IDT (gates, privilege and task switches, IST). May raise; cpu->delivering is valid meanwhile. cpu->rip is the
- * RIP to be pushed (the caller has advanced it for software interrupts and traps). */
+/* Deliver an event through the IVT or IDT (gates, privilege and task switches, IST). May raise; cpu->delivering is
+ * valid meanwhile. cpu->rip is the RIP to be pushed (the caller has advanced it for software interrupts and traps). */
 void deliver_event(struct cpu *cpu, const struct event *ev);
-/* What the run loop does with a raised exception: combines it with cpu->delivering (double fault, triple fault), asks the extension, delivers. */
+/* What the run loop does with a raised exception: combines it with cpu->delivering (double fault, triple fault), asks
+ * the extension, delivers. */
 void deliver_exception(struct cpu *cpu, const struct event *ev);
 /* Software interrupt from an instruction body: INT n, INT3, INTO, INT1 (type EVT_SOFT_INT...). */
 void deliver_software(struct cpu *cpu, unsigned vec, enum event_type type, unsigned insn_len);
@@ -46,18 +52,20 @@ void deliver_software(struct cpu *cpu, unsigned vec, enum event_type type, unsig
 void cpu_triple_fault(struct cpu *cpu);
 /* Through a gate of the IDT, in protected, virtual-8086 and IA-32e mode (sim/core/gate.c); cpu->delivering is set. */
 void deliver_gate(struct cpu *cpu, const struct event *ev);
-/* The interrupt-vector table of real mode and of VME redirection; `flags` is the image to push, `clear` what RFLAGS loses. */
+/* The interrupt-vector table of real mode and of VME redirection; `flags` is the image to push, `clear` what RFLAGS
+ * loses. */
 void deliver_ivt(struct cpu *cpu, unsigned vec, uint64_t table, uint32_t flags, uint32_t clear);
 
 /* ---- system-management mode: sim/core/smm.c ---- */
 void smm_enter(struct cpu *cpu);
-/* RSM in SMM: restores the state; shutdown when the saved state is illegal. cpu->rip and the mode are the restored ones. */
+/* RSM in SMM: restores the state; shutdown when the saved state is illegal. cpu->rip and the mode are the restored
+ * ones. */
 void smm_leave(struct cpu *cpu);
 
 /* ---- interrupts: sim/core/attn.c ---- */
 
-/* At an instruction boundary with intr.attn != 0 or a shadow: take what is due in the order of SDM 3 "Prioritization of Concurrent
- * Events". Returns false when the CPU is not running (HLT, shutdown, wait-for-SIPI). */
+/* At an instruction boundary with intr.attn != 0 or a shadow: take what is due in the order of SDM 3 "Prioritization of
+ * Concurrent Events". Returns false when the CPU is not running (HLT, shutdown, wait-for-SIPI). */
 bool cpu_service_attention(struct cpu *cpu);
 
 #endif

@@ -1,5 +1,6 @@
-/* Delivery through the IDT: gates, privilege changes, virtual-8086 mode, IA-32e mode. SDM 2 "INT n/INTO/INT3/INT1"; SDM 3 "Interrupt and
- * Exception Handling", "64-Bit Mode Exception and Interrupt Handling", "Interrupt and Exception Handling in Virtual-8086 Mode". */
+/* Delivery through the IDT: gates, privilege changes, virtual-8086 mode, IA-32e mode. SDM 2 "INT n/INTO/INT3/INT1"; SDM
+ * 3 "Interrupt and Exception Handling", "64-Bit Mode Exception and Interrupt Handling", "Interrupt and Exception
+ * Handling in Virtual-8086 Mode". */
 #include "sim/core/flags.h"
 #include "sim/core/mem.h"
 #include "sim/core/seg.h"
@@ -131,7 +132,8 @@ static void through_task(struct cpu *cpu, const struct event *ev, const struct i
     task_switch(cpu, g->sel, &how);
 }
 
-/* SDM 3, "Software Interrupt Handling Methods While Operating in Virtual-8086 Mode". true: delivered to the 8086 program itself */
+/* SDM 3, "Software Interrupt Handling Methods While Operating in Virtual-8086 Mode". true: delivered to the 8086
+ * program itself */
 static bool redirect_vme(struct cpu *cpu, unsigned n) {
     const struct seg *tr = &cpu->seg[SEG_TR];
     uint32_t flags = flags_get(cpu), iopl = flags & FLAG_IOPL;

@@ -23,8 +23,10 @@ static bool implemented(enum feature f) {
     case FEAT_SSE2:
     case FEAT_SSE3:
     case FEAT_XSAVE:
-    case FEAT_FFXSR: return false;
-    default: return true;
+    case FEAT_FFXSR:
+        return false;
+    default:
+        return true;
     }
 }
 
@@ -107,15 +109,15 @@ static struct cpu_model *model_make(const struct model_row *row) {
     struct cpu_model *m = malloc(sizeof *m);
     if (!m) return NULL;
     *m = row->model;
-    for (const uint8_t *f = row->features; *f != FEAT_NONE; f++) set_feature(m, (enum feature)*f, true);
+    for (const uint8_t *f = row->features; *f != FEAT_NONE; f++) set_feature(m, (enum feature) * f, true);
     return m;
 }
 
 /* One "+name" or "-name" */
 static bool apply(struct cpu_model *m, const char *item, size_t len, char *err, unsigned err_size) {
     if (len < 2 || (item[0] != '+' && item[0] != '-')) {
-        snprintf(err, err_size, "'%.*s' in the CPU model: expected +FEATURE or -FEATURE, as in max-intel,-x2apic", (int)len,
-                 item);
+        snprintf(err, err_size, "'%.*s' in the CPU model: expected +FEATURE or -FEATURE, as in max-intel,-x2apic",
+                 (int)len, item);
         return false;
     }
     enum feature f = find_feature(item + 1, len - 1);
@@ -130,8 +132,9 @@ static bool apply(struct cpu_model *m, const char *item, size_t len, char *err, 
         return false;
     }
     if (item[0] == '+' && f == (m->vendor == VENDOR_INTEL ? FEAT_SVM : FEAT_VMX)) {
-        snprintf(err, err_size, "CPU feature '%s' does not exist on %s processors: choose the model %s", feature_rows[f].name,
-                 m->vendor == VENDOR_INTEL ? "Intel" : "AMD", m->vendor == VENDOR_INTEL ? "max-amd" : "max-intel");
+        snprintf(err, err_size, "CPU feature '%s' does not exist on %s processors: choose the model %s",
+                 feature_rows[f].name, m->vendor == VENDOR_INTEL ? "Intel" : "AMD",
+                 m->vendor == VENDOR_INTEL ? "max-amd" : "max-intel");
         return false;
     }
     set_feature(m, f, item[0] == '+');
@@ -142,9 +145,20 @@ static bool apply(struct cpu_model *m, const char *item, size_t len, char *err, 
 static void drop_dependents(struct cpu_model *m) {
     static const struct {
         uint8_t feature, needs;
-    } rules[] = {{FEAT_X2APIC, FEAT_APIC}, {FEAT_TSC_DEADLINE, FEAT_APIC}, {FEAT_INVPCID, FEAT_PCID}, {FEAT_LM, FEAT_PAE},
-                 {FEAT_SYSCALL, FEAT_LM},  {FEAT_LA57, FEAT_LM},           {FEAT_PCID, FEAT_LM},      {FEAT_PKU, FEAT_LM},
-                 {FEAT_PKS, FEAT_LM},      {FEAT_RDTSCP, FEAT_TSC},        {FEAT_FSGSBASE, FEAT_LM},  {FEAT_INVPCID, FEAT_PCID}};
+    } rules[] = {
+        {FEAT_X2APIC,       FEAT_APIC},
+        {FEAT_TSC_DEADLINE, FEAT_APIC},
+        {FEAT_INVPCID,      FEAT_PCID},
+        {FEAT_LM,           FEAT_PAE },
+        {FEAT_SYSCALL,      FEAT_LM  },
+        {FEAT_LA57,         FEAT_LM  },
+        {FEAT_PCID,         FEAT_LM  },
+        {FEAT_PKU,          FEAT_LM  },
+        {FEAT_PKS,          FEAT_LM  },
+        {FEAT_RDTSCP,       FEAT_TSC },
+        {FEAT_FSGSBASE,     FEAT_LM  },
+        {FEAT_INVPCID,      FEAT_PCID}
+    };
     for (unsigned k = 0; k < sizeof rules / sizeof rules[0]; k++)
         if (!model_has(m, (enum feature)rules[k].needs)) set_feature(m, (enum feature)rules[k].feature, false);
     if (!model_has(m, FEAT_LA57) && m->lin_bits > 48) m->lin_bits = 48;

@@ -5,8 +5,8 @@
 #include "sim/core/system.h"
 
 struct model_row {
-    struct cpu_model model;             /* all but the feature bits */
-    const uint8_t *features;            /* ended by FEAT_NONE */
+    struct cpu_model model;  /* all but the feature bits */
+    const uint8_t *features; /* ended by FEAT_NONE */
 };
 extern const struct model_row model_rows[];
 extern const unsigned model_row_count;

@@ -1,7 +1,7 @@
-/* CPU models as data. x87, MMX, SSE and what builds on them (FXSR, XSAVE) are in no model yet: the instructions do not exist here, and software
- * must be told so. Everything else of a named model is what that processor reports.
- * Sources: SDM 2 "CPUID" and Intel's processor datasheets; APM 3 "Obtaining Processor Information Via the CPUID Instruction" and the BIOS and
- * Kernel Developer's Guide of family 10h, the Processor Programming Reference of family 19h. */
+/* CPU models as data. x87, MMX, SSE and what builds on them (FXSR, XSAVE) are in no model yet: the instructions do not
+ * exist here, and software must be told so. Everything else of a named model is what that processor reports. Sources:
+ * SDM 2 "CPUID" and Intel's processor datasheets; APM 3 "Obtaining Processor Information Via the CPUID Instruction" and
+ * the BIOS and Kernel Developer's Guide of family 10h, the Processor Programming Reference of family 19h. */
 #include "sim/core/model.h"
 
 /* clang-format off */

@@ -26,8 +26,8 @@ struct msr_row {
     bool (*write)(struct cpu *cpu, uint32_t msr, uint64_t val);
 };
 
-#define ALL (~0ull)
-#define LOW32 0xFFFFFFFFull
+#define ALL       (~0ull)
+#define LOW32     0xFFFFFFFFull
 #define IN(field) offsetof(struct cpu, field)
 
 /* ---- those that do more than keep a value ---- */
@@ -136,7 +136,8 @@ static bool mtrr_variable_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     return true;
 }
 
-/* SDM 3, "Machine-Check MSRs": CTL takes all zeros or all ones, STATUS may only be cleared; ADDR and MISC too. AMD lets them be set with HWCR.McStatusWrEn. */
+/* SDM 3, "Machine-Check MSRs": CTL takes all zeros or all ones, STATUS may only be cleared; ADDR and MISC too. AMD lets
+ * them be set with HWCR.McStatusWrEn. */
 static bool mc_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     unsigned n = msr - MSR_MC0_CTL;
     bool amd_enabled = cpu->model->vendor == VENDOR_AMD && (cpu->msr.hwcr & 1u << 18);
@@ -202,9 +203,9 @@ static bool smm_base_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
 
 /* ---- the table: first numbers ascending, and last ones too ---- */
 
-#define RATIO 10ull /* of the 100 MHz bus clock: CYCLES_PER_SEC */
+#define RATIO       10ull /* of the 100 MHz bus clock: CYCLES_PER_SEC */
 #define INTEL_BANKS 10u
-#define AMD_BANKS 6u
+#define AMD_BANKS   6u
 #define AMD_SLOT(n) IN(msr.amd_scratch[n])
 
 /* clang-format off */
@@ -345,7 +346,8 @@ bool msr_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     if (cpu->virt.ops && cpu->virt.ops->wrmsr) r = cpu->virt.ops->wrmsr(cpu, msr, val);
     bool ok = r == VIRT_MSR_NOT_MINE ? table_write(cpu, msr, val) : r == VIRT_MSR_DONE;
     if (trace_on(cpu->machine, TRACE_MSR))
-        trace_line(cpu->machine, cpu, TRACE_MSR, "wrmsr %x <- %llx%s", msr, (unsigned long long)val, ok ? "" : " -> #GP");
+        trace_line(cpu->machine, cpu, TRACE_MSR, "wrmsr %x <- %llx%s", msr, (unsigned long long)val,
+                   ok ? "" : " -> #GP");
     return ok;
 }
 

@@ -1,4 +1,5 @@
-/* Segment registers: loading with every check, limit checks, the stack. SDM 3 "Protection"; SDM 2 "MOV", "POP", "LDS/LES/LFS/LGS/LSS". */
+/* Segment registers: loading with every check, limit checks, the stack. SDM 3 "Protection"; SDM 2 "MOV", "POP",
+ * "LDS/LES/LFS/LGS/LSS". */
 #include "sim/core/seg.h"
 
 #include "sim/core/mem.h"
@@ -42,7 +43,8 @@ uint64_t seg_linear(struct cpu *cpu, const struct insn *i, unsigned seg, uint64_
     }
     /* writable expand-up data: nearly every access */
     const uint32_t ordinary = AR_UNUSABLE | AR_CODE | AR_EXPDOWN | AR_RW;
-    if (__builtin_expect((s->ar & ordinary) == AR_RW && off + size - 1 <= s->limit, 1)) return (uint32_t)(s->base + off);
+    if (__builtin_expect((s->ar & ordinary) == AR_RW && off + size - 1 <= s->limit, 1))
+        return (uint32_t)(s->base + off);
     return linear_slow(cpu, i, seg, off, size, access);
 }
 
@@ -70,8 +72,8 @@ void seg_set_null(struct cpu *cpu, enum seg_id seg, uint16_t sel) {
     if (seg == SEG_SS) s->ar |= (uint32_t)(sel & 3) << AR_DPL_SHIFT;
 }
 
-/* SDM 3, "Real-Address Mode Operation" and "Virtual-8086 Mode": base = selector * 16. Real mode keeps limit and size of the hidden part,
- * virtual-8086 mode has them fixed. */
+/* SDM 3, "Real-Address Mode Operation" and "Virtual-8086 Mode": base = selector * 16. Real mode keeps limit and size of
+ * the hidden part, virtual-8086 mode has them fixed. */
 void seg_load_real(struct cpu *cpu, enum seg_id seg, uint16_t sel) {
     struct seg *s = &cpu->seg[seg];
     bool vm86 = cpu->rflags & FLAG_VM;
@@ -136,8 +138,8 @@ void check_code_offset(struct cpu *cpu, uint32_t ar, uint32_t limit, uint64_t ri
     if (!ok) cpu_gp0(cpu);
 }
 
-/* SDM 2, "RET" and "IRET": return to an outer privilege level. The selector becomes null and the segment invalid; the base stays, and 64-bit
- * mode goes on using that of FS and GS. */
+/* SDM 2, "RET" and "IRET": return to an outer privilege level. The selector becomes null and the segment invalid; the
+ * base stays, and 64-bit mode goes on using that of FS and GS. */
 void seg_drop_inner(struct cpu *cpu, unsigned cpl) {
     static const enum seg_id data[] = {SEG_ES, SEG_FS, SEG_GS, SEG_DS};
     for (unsigned k = 0; k < 4; k++) {

@@ -1,6 +1,7 @@
 /* System-management mode: SMI and RSM with the state-save area in memory.
- * SDM 3 "System Management Mode", table "SMRAM State Save Map for Intel 64 Architecture"; APM 2 "System-Management Mode", table "AMD64 Architecture
- * SMM State-Save Area". What Intel's map leaves reserved holds the hidden parts of the segments (7C00H-7D0FH), as on silicon but at places of our own. */
+ * SDM 3 "System Management Mode", table "SMRAM State Save Map for Intel 64 Architecture"; APM 2 "System-Management
+ * Mode", table "AMD64 Architecture SMM State-Save Area". What Intel's map leaves reserved holds the hidden parts of the
+ * segments (7C00H-7D0FH), as on silicon but at places of our own. */
 #include <stddef.h>
 
 #include "sim/core/fault.h"
@@ -18,20 +19,56 @@ struct field {
 #define GPR(n) offsetof(struct cpu, gpr[n])
 
 static const struct field intel_fields[] = {
-    {0x7FF8, 8, CPU(ctl.cr0)}, {0x7FF0, 8, CPU(ctl.cr3)}, {0x7FE8, 4, CPU(rflags)},   {0x7FE0, 8, CPU(ctl.efer)},
-    {0x7FD8, 8, CPU(rip)},     {0x7FD0, 8, CPU(dbg.dr6)}, {0x7FC8, 8, CPU(dbg.dr7)}, {0x7F94, 8, GPR(RDI)},
-    {0x7F8C, 8, GPR(RSI)},     {0x7F84, 8, GPR(RBP)},     {0x7F7C, 8, GPR(RSP)},     {0x7F74, 8, GPR(RBX)},
-    {0x7F6C, 8, GPR(RDX)},     {0x7F64, 8, GPR(RCX)},     {0x7F5C, 8, GPR(RAX)},     {0x7F54, 8, GPR(R8)},
-    {0x7F4C, 8, GPR(R9)},      {0x7F44, 8, GPR(R10)},     {0x7F3C, 8, GPR(R11)},     {0x7F34, 8, GPR(R12)},
-    {0x7F2C, 8, GPR(R13)},     {0x7F24, 8, GPR(R14)},     {0x7F1C, 8, GPR(R15)},     {0x7E40, 8, CPU(ctl.cr4)},
+    {0x7FF8, 8, CPU(ctl.cr0) },
+    {0x7FF0, 8, CPU(ctl.cr3) },
+    {0x7FE8, 4, CPU(rflags)  },
+    {0x7FE0, 8, CPU(ctl.efer)},
+    {0x7FD8, 8, CPU(rip)     },
+    {0x7FD0, 8, CPU(dbg.dr6) },
+    {0x7FC8, 8, CPU(dbg.dr7) },
+    {0x7F94, 8, GPR(RDI)     },
+    {0x7F8C, 8, GPR(RSI)     },
+    {0x7F84, 8, GPR(RBP)     },
+    {0x7F7C, 8, GPR(RSP)     },
+    {0x7F74, 8, GPR(RBX)     },
+    {0x7F6C, 8, GPR(RDX)     },
+    {0x7F64, 8, GPR(RCX)     },
+    {0x7F5C, 8, GPR(RAX)     },
+    {0x7F54, 8, GPR(R8)      },
+    {0x7F4C, 8, GPR(R9)      },
+    {0x7F44, 8, GPR(R10)     },
+    {0x7F3C, 8, GPR(R11)     },
+    {0x7F34, 8, GPR(R12)     },
+    {0x7F2C, 8, GPR(R13)     },
+    {0x7F24, 8, GPR(R14)     },
+    {0x7F1C, 8, GPR(R15)     },
+    {0x7E40, 8, CPU(ctl.cr4) },
 };
 static const struct field amd_fields[] = {
-    {0x7ED0, 8, CPU(ctl.efer)}, {0x7F48, 8, CPU(ctl.cr4)}, {0x7F50, 8, CPU(ctl.cr3)}, {0x7F58, 8, CPU(ctl.cr0)},
-    {0x7F60, 8, CPU(dbg.dr7)},  {0x7F68, 8, CPU(dbg.dr6)}, {0x7F70, 4, CPU(rflags)},  {0x7F78, 8, CPU(rip)},
-    {0x7F80, 8, GPR(R15)},      {0x7F88, 8, GPR(R14)},     {0x7F90, 8, GPR(R13)},     {0x7F98, 8, GPR(R12)},
-    {0x7FA0, 8, GPR(R11)},      {0x7FA8, 8, GPR(R10)},     {0x7FB0, 8, GPR(R9)},      {0x7FB8, 8, GPR(R8)},
-    {0x7FC0, 8, GPR(RDI)},      {0x7FC8, 8, GPR(RSI)},     {0x7FD0, 8, GPR(RBP)},     {0x7FD8, 8, GPR(RSP)},
-    {0x7FE0, 8, GPR(RBX)},      {0x7FE8, 8, GPR(RDX)},     {0x7FF0, 8, GPR(RCX)},     {0x7FF8, 8, GPR(RAX)},
+    {0x7ED0, 8, CPU(ctl.efer)},
+    {0x7F48, 8, CPU(ctl.cr4) },
+    {0x7F50, 8, CPU(ctl.cr3) },
+    {0x7F58, 8, CPU(ctl.cr0) },
+    {0x7F60, 8, CPU(dbg.dr7) },
+    {0x7F68, 8, CPU(dbg.dr6) },
+    {0x7F70, 4, CPU(rflags)  },
+    {0x7F78, 8, CPU(rip)     },
+    {0x7F80, 8, GPR(R15)     },
+    {0x7F88, 8, GPR(R14)     },
+    {0x7F90, 8, GPR(R13)     },
+    {0x7F98, 8, GPR(R12)     },
+    {0x7FA0, 8, GPR(R11)     },
+    {0x7FA8, 8, GPR(R10)     },
+    {0x7FB0, 8, GPR(R9)      },
+    {0x7FB8, 8, GPR(R8)      },
+    {0x7FC0, 8, GPR(RDI)     },
+    {0x7FC8, 8, GPR(RSI)     },
+    {0x7FD0, 8, GPR(RBP)     },
+    {0x7FD8, 8, GPR(RSP)     },
+    {0x7FE0, 8, GPR(RBX)     },
+    {0x7FE8, 8, GPR(RDX)     },
+    {0x7FF0, 8, GPR(RCX)     },
+    {0x7FF8, 8, GPR(RAX)     },
 };
 
 /* Where the rest is. Segments in the order of enum seg_id. */
@@ -61,21 +98,23 @@ static const struct layout layouts[] = {
                       .auto_halt_bytes = 2,
                       .revision_id = 0x30100},
     [VENDOR_AMD] = {.fields = amd_fields,
-                    .field_count = sizeof amd_fields / sizeof amd_fields[0],
-                    .segment = {0x7E00, 0x7E10, 0x7E20, 0x7E30, 0x7E40, 0x7E50, 0x7E70, 0x7E90},
-                    .gdtr_limit = 0x7E64,
-                    .idtr_limit = 0x7E84,
-                    .gdtr_base = {0x7E68, 0x7E6C},
-                    .idtr_base = {0x7E88, 0x7E8C},
-                    .revision = 0x7EFC,
-                    .smbase = 0x7F00,
-                    .auto_halt = 0x7EC9,
-                    .auto_halt_bytes = 1,
-                    .revision_id = 0x30064},
+                      .field_count = sizeof amd_fields / sizeof amd_fields[0],
+                      .segment = {0x7E00, 0x7E10, 0x7E20, 0x7E30, 0x7E40, 0x7E50, 0x7E70, 0x7E90},
+                      .gdtr_limit = 0x7E64,
+                      .idtr_limit = 0x7E84,
+                      .gdtr_base = {0x7E68, 0x7E6C},
+                      .idtr_base = {0x7E88, 0x7E8C},
+                      .revision = 0x7EFC,
+                      .smbase = 0x7F00,
+                      .auto_halt = 0x7EC9,
+                      .auto_halt_bytes = 1,
+                      .revision_id = 0x30064},
 };
 
 static uint64_t area(const struct cpu *cpu) { return cpu->msr.smbase + 0x8000; }
-static void put(struct cpu *cpu, unsigned off, unsigned bytes, uint64_t val) { phys_write(cpu, area(cpu) + off, bytes, val); }
+static void put(struct cpu *cpu, unsigned off, unsigned bytes, uint64_t val) {
+    phys_write(cpu, area(cpu) + off, bytes, val);
+}
 static uint64_t get(struct cpu *cpu, unsigned off, unsigned bytes) { return phys_read(cpu, area(cpu) + off, bytes); }
 
 /* AMD's packed attributes: descriptor bits 55:52 follow bits 47:40 */

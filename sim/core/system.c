@@ -23,24 +23,33 @@ static bool undefined_dr(const struct cpu *cpu, unsigned dr) {
 /* Instructions that an operand, a control-register bit or CPL makes undefined, though the feature is there */
 static bool undefined_now(const struct cpu *cpu, const struct insn *i) {
     switch (i->id) {
-    case INSN_MOV_TO_CR: return undefined_cr(cpu, i, i->reg);
-    case INSN_MOV_FROM_CR: return undefined_cr(cpu, i, i->rm);
-    case INSN_MOV_TO_DR: return undefined_dr(cpu, i->reg);
-    case INSN_MOV_FROM_DR: return undefined_dr(cpu, i->rm);
+    case INSN_MOV_TO_CR:
+        return undefined_cr(cpu, i, i->reg);
+    case INSN_MOV_FROM_CR:
+        return undefined_cr(cpu, i, i->rm);
+    case INSN_MOV_TO_DR:
+        return undefined_dr(cpu, i->reg);
+    case INSN_MOV_FROM_DR:
+        return undefined_dr(cpu, i->rm);
     case INSN_MONITOR:
     case INSN_MWAIT: /* IA32_MISC_ENABLE bit 18, ENABLE MONITOR FSM */
         return cpu->cpl != 0 || (cpu->model->vendor == VENDOR_INTEL && !(cpu->msr.misc_enable & MISC_ENABLE_MONITOR));
     case INSN_STAC:
-    case INSN_CLAC: return cpu->cpl != 0;
+    case INSN_CLAC:
+        return cpu->cpl != 0;
     case INSN_RDFSBASE:
     case INSN_RDGSBASE:
     case INSN_WRFSBASE:
-    case INSN_WRGSBASE: return !(cpu->ctl.cr4 & CR4_FSGSBASE);
+    case INSN_WRGSBASE:
+        return !(cpu->ctl.cr4 & CR4_FSGSBASE);
     case INSN_XGETBV:
-    case INSN_XSETBV: return !(cpu->ctl.cr4 & CR4_OSXSAVE);
+    case INSN_XSETBV:
+        return !(cpu->ctl.cr4 & CR4_OSXSAVE);
     case INSN_RDPKRU:
-    case INSN_WRPKRU: return !(cpu->ctl.cr4 & CR4_PKE);
-    default: return false;
+    case INSN_WRPKRU:
+        return !(cpu->ctl.cr4 & CR4_PKE);
+    default:
+        return false;
     }
 }
 
@@ -63,8 +72,8 @@ static void intercept(struct cpu *cpu, const struct insn *i, const struct insn_r
     cpu->virt.ops->intercept(cpu, stage, (enum intercept)row->icept, a, 0);
 }
 
-/* MOV DR asks before the #UD of DR4 and DR5 and before CPL. SDM 3, "Instructions That Cause VM Exits Conditionally": its VM exits
- * "represent an exception to the principles" of the relative priority. */
+/* MOV DR asks before the #UD of DR4 and DR5 and before CPL. SDM 3, "Instructions That Cause VM Exits Conditionally":
+ * its VM exits "represent an exception to the principles" of the relative priority. */
 static void intercept_mov_dr(struct cpu *cpu, const struct insn *i) {
     if (i->id != INSN_MOV_TO_DR && i->id != INSN_MOV_FROM_DR) return;
     unsigned dr = i->id == INSN_MOV_TO_DR ? i->reg : i->rm;
@@ -72,8 +81,8 @@ static void intercept_mov_dr(struct cpu *cpu, const struct insn *i) {
     cpu->virt.ops->intercept(cpu, STAGE_BEFORE_EXC, i->id == INSN_MOV_TO_DR ? ICEPT_DR_WRITE : ICEPT_DR_READ, dr, 0);
 }
 
-/* SDM 3, "Relative Priority of Faults and VM Exits": #UD and faults by privilege come first, unless the instruction's own row
- * says otherwise; APM 2, "Instruction Intercepts", lists which intercepts precede the exceptions. */
+/* SDM 3, "Relative Priority of Faults and VM Exits": #UD and faults by privilege come first, unless the instruction's
+ * own row says otherwise; APM 2, "Instruction Intercepts", lists which intercepts precede the exceptions. */
 static void prologue(struct cpu *cpu, const struct insn *i, const struct insn_row *row) {
     if (unlikely(cpu->virt.guest)) intercept_mov_dr(cpu, i);
     if (undefined(cpu, i, row)) cpu_ud(cpu);

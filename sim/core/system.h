@@ -36,18 +36,19 @@ static inline bool model_has(const struct cpu_model *m, enum feature f) {
 }
 static inline bool cpu_has(const struct cpu *cpu, enum feature f) { return model_has(cpu->model, f); }
 
-/* Find a model by "NAME[,+feature,-feature...]". Returns a new model that the caller frees with model_free(), or NULL with the reason,
- * ready for a user, in err. */
+/* Find a model by "NAME[,+feature,-feature...]". Returns a new model that the caller frees with model_free(), or NULL
+ * with the reason, ready for a user, in err. */
 struct cpu_model *model_parse(const char *spec, char *err, unsigned err_size);
 void model_free(struct cpu_model *m);
 void model_list(FILE *out); /* --cpu help */
 
 void cpuid(struct cpu *cpu, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out);
-/* false: #GP(0). Both ask the extension first, then the table of sim/core/msr.c. No intercepts (the instruction's body does that). */
+/* false: #GP(0). Both ask the extension first, then the table of sim/core/msr.c. No intercepts (the instruction's body
+ * does that). */
 bool msr_read(struct cpu *cpu, uint32_t msr, uint64_t *val);
 bool msr_write(struct cpu *cpu, uint32_t msr, uint64_t val);
 void msr_reset(struct cpu *cpu, bool init); /* reset values of the MSR table; INIT keeps most */
-uint64_t cpu_tsc(struct cpu *cpu); /* as RDTSC in the current mode sees it, guest offset included */
+uint64_t cpu_tsc(struct cpu *cpu);          /* as RDTSC in the current mode sees it, guest offset included */
 /* writable bits of CR0 (fixed), CR4, EFER for this model */
 uint64_t cr4_supported(const struct cpu *cpu);
 uint64_t efer_supported(const struct cpu *cpu);

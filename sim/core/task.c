@@ -1,4 +1,5 @@
-/* Hardware task switches. SDM 3 "Task Management": "Task Switching", table "Exception Conditions Checked During a Task Switch". */
+/* Hardware task switches. SDM 3 "Task Management": "Task Switching", table "Exception Conditions Checked During a Task
+ * Switch". */
 #include "sim/core/flags.h"
 #include "sim/core/mem.h"
 #include "sim/core/seg.h"
@@ -13,9 +14,9 @@ struct tss_image {
 
 /* Where they are. SDM 3, figures "32-Bit Task-State Segment" and "16-Bit TSS Format" */
 struct tss_format {
-    unsigned bytes;      /* of a register slot */
+    unsigned bytes; /* of a register slot */
     unsigned eip, gpr, seg, ldt;
-    unsigned segs;       /* 4 or 6 */
+    unsigned segs; /* 4 or 6 */
     uint32_t min_limit;
     unsigned dynamic_end; /* first byte after what a task switch saves */
 };

@@ -1,4 +1,5 @@
-/* Inner-level stacks from the task-state segment. SDM 3 "Stack Switching", "Task State Segment (TSS)", "Interrupt Stack Table". */
+/* Inner-level stacks from the task-state segment. SDM 3 "Stack Switching", "Task State Segment (TSS)", "Interrupt Stack
+ * Table". */
 #include "sim/core/mem.h"
 #include "sim/core/seg.h"
 
@@ -31,7 +32,8 @@ static void inner_segment(struct cpu *cpu, unsigned dpl, uint16_t sel, struct st
     if (sel_is_null(sel)) sel_fault(cpu, VEC_TS, sel);
     desc_fetch(cpu, sel, &d, VEC_TS);
     uint32_t ar = desc_ar(&d);
-    if ((sel & 3u) != dpl || ar_dpl(ar) != dpl || (ar & (AR_S | AR_CODE | AR_RW)) != (AR_S | AR_RW)) sel_fault(cpu, VEC_TS, sel);
+    if ((sel & 3u) != dpl || ar_dpl(ar) != dpl || (ar & (AR_S | AR_CODE | AR_RW)) != (AR_S | AR_RW))
+        sel_fault(cpu, VEC_TS, sel);
     if (!(ar & AR_P)) sel_fault(cpu, VEC_SS, sel);
     desc_set_accessed(cpu, &d);
     st->ss = seg_from_desc(sel, &d);

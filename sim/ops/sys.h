@@ -12,13 +12,22 @@
 /* Indexed by enum insn_id; NULL for instructions that are not A_SYS. */
 extern sys_body *const sys_bodies[INSN_COUNT];
 
-/* Write a general register: 32-bit results zero-extend, narrower ones leave the rest. `off`: byte offset in cpu->gpr; `size`: log2 bytes. */
+/* Write a general register: 32-bit results zero-extend, narrower ones leave the rest. `off`: byte offset in cpu->gpr;
+ * `size`: log2 bytes. */
 static inline void reg_write(struct cpu *cpu, unsigned off, unsigned size, uint64_t val) {
     switch (size) {
-    case 0: *cpu_r8(cpu, off) = (uint8_t)val; break;
-    case 1: *cpu_r16(cpu, off) = (uint16_t)val; break;
-    case 2: *cpu_r64(cpu, off) = (uint32_t)val; break;
-    default: *cpu_r64(cpu, off) = val; break;
+    case 0:
+        *cpu_r8(cpu, off) = (uint8_t)val;
+        break;
+    case 1:
+        *cpu_r16(cpu, off) = (uint16_t)val;
+        break;
+    case 2:
+        *cpu_r64(cpu, off) = (uint32_t)val;
+        break;
+    default:
+        *cpu_r64(cpu, off) = val;
+        break;
     }
 }
 

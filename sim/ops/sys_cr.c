@@ -1,4 +1,5 @@
-/* MOV to and from control and debug registers, LMSW, SMSW, CLTS. SDM 2; what an extension may do to them: sim/core/virt.h. */
+/* MOV to and from control and debug registers, LMSW, SMSW, CLTS. SDM 2; what an extension may do to them:
+ * sim/core/virt.h. */
 #include "sim/core/debug.h"
 #include "sim/machine/machine.h"
 #include "sim/ops/sys.h"
@@ -37,11 +38,21 @@ static uint64_t cr8_read(struct cpu *cpu) {
 void body_mov_to_cr(struct cpu *cpu, const struct insn *i) {
     uint64_t val = cr_wanted(cpu, i->reg, gpr_read(cpu, i->rm), i);
     switch (i->reg) {
-    case 0: cr0_write(cpu, val); break;
-    case 2: cpu->ctl.cr2 = val; break;
-    case 3: cr3_write(cpu, val); break;
-    case 4: cr4_write(cpu, val); break;
-    default: cr8_write(cpu, val); break;
+    case 0:
+        cr0_write(cpu, val);
+        break;
+    case 2:
+        cpu->ctl.cr2 = val;
+        break;
+    case 3:
+        cr3_write(cpu, val);
+        break;
+    case 4:
+        cr4_write(cpu, val);
+        break;
+    default:
+        cr8_write(cpu, val);
+        break;
     }
 }
 
@@ -50,11 +61,21 @@ void body_mov_from_cr(struct cpu *cpu, const struct insn *i) {
     uint64_t val;
     VIRT_INTERCEPT(cpu, STAGE_BODY, ICEPT_CR_READ, cr, 0);
     switch (cr) {
-    case 0: val = cr_seen(cpu, 0, cpu->ctl.cr0); break;
-    case 2: val = cpu->ctl.cr2; break;
-    case 3: val = cr_seen(cpu, 3, cpu->ctl.cr3); break;
-    case 4: val = cr_seen(cpu, 4, cpu->ctl.cr4); break;
-    default: val = cr8_read(cpu); break;
+    case 0:
+        val = cr_seen(cpu, 0, cpu->ctl.cr0);
+        break;
+    case 2:
+        val = cpu->ctl.cr2;
+        break;
+    case 3:
+        val = cr_seen(cpu, 3, cpu->ctl.cr3);
+        break;
+    case 4:
+        val = cr_seen(cpu, 4, cpu->ctl.cr4);
+        break;
+    default:
+        val = cr8_read(cpu);
+        break;
     }
     gpr_write(cpu, i->reg, val);
 }

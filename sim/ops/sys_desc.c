@@ -1,4 +1,5 @@
-/* Descriptor-table registers and the instructions that look at descriptors. SDM 2; SDM 3 "Segment Descriptor Tables in IA-32e Mode". */
+/* Descriptor-table registers and the instructions that look at descriptors. SDM 2; SDM 3 "Segment Descriptor Tables in
+ * IA-32e Mode". */
 #include "sim/ops/sys.h"
 
 /* ---- LGDT, LIDT, SGDT, SIDT ---- */
@@ -111,7 +112,8 @@ void body_verw(struct cpu *cpu, const struct insn *i) {
     set_zf(cpu, ok && (desc_ar(&d) & (AR_S | AR_CODE | AR_RW)) == (AR_S | AR_RW));
 }
 
-/* System descriptor types that LAR and LSL accept: SDM 2, tables "Segment and Gate Types" and "Segment and Gate Descriptor Types" */
+/* System descriptor types that LAR and LSL accept: SDM 2, tables "Segment and Gate Types" and "Segment and Gate
+ * Descriptor Types" */
 #define TYPE(t) (1u << (t))
 static const uint32_t lar_types = TYPE(DESC_TSS16_AVAIL) | TYPE(DESC_LDT) | TYPE(DESC_TSS16_BUSY) | TYPE(DESC_CALL16) |
                                   TYPE(DESC_TASK_GATE) | TYPE(DESC_TSS_AVAIL) | TYPE(DESC_TSS_BUSY) | TYPE(DESC_CALL);

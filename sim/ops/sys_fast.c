@@ -1,4 +1,5 @@
-/* SYSCALL, SYSRET, SYSENTER, SYSEXIT. SDM 2 and APM 3; the two vendors differ in which modes have them and in what SYSRET does to SS. */
+/* SYSCALL, SYSRET, SYSENTER, SYSEXIT. SDM 2 and APM 3; the two vendors differ in which modes have them and in what
+ * SYSRET does to SS. */
 #include "sim/ops/sys.h"
 
 /* Flat code or stack segment with fixed contents; the descriptor tables are not read. */
@@ -10,7 +11,8 @@ static void set_flat(struct cpu *cpu, enum seg_id seg, unsigned sel, unsigned dp
         [FLAT_CODE32] = AR_P | AR_S | AR_CODE | AR_RW | AR_ACCESSED | AR_DB | AR_G,
         [FLAT_CODE64] = AR_P | AR_S | AR_CODE | AR_RW | AR_ACCESSED | AR_L | AR_G,
     };
-    cpu->seg[seg] = (struct seg){.sel = (uint16_t)((sel & 0xFFFC) | dpl), .limit = ~0u, .ar = ar[kind] | dpl << AR_DPL_SHIFT};
+    cpu->seg[seg] =
+        (struct seg){.sel = (uint16_t)((sel & 0xFFFC) | dpl), .limit = ~0u, .ar = ar[kind] | dpl << AR_DPL_SHIFT};
 }
 
 /* CS and SS = CS + `gap`, then CPL. */

@@ -15,9 +15,14 @@ static enum if_access if_access(const struct cpu *cpu) {
 void body_cli(struct cpu *cpu, const struct insn *i) {
     (void)i;
     switch (if_access(cpu)) {
-    case IF_REAL: cpu->rflags &= ~(uint32_t)FLAG_IF; break;
-    case IF_VIRTUAL: cpu->rflags &= ~(uint32_t)FLAG_VIF; break;
-    default: cpu_gp0(cpu);
+    case IF_REAL:
+        cpu->rflags &= ~(uint32_t)FLAG_IF;
+        break;
+    case IF_VIRTUAL:
+        cpu->rflags &= ~(uint32_t)FLAG_VIF;
+        break;
+    default:
+        cpu_gp0(cpu);
     }
 }
 
@@ -32,7 +37,8 @@ void body_sti(struct cpu *cpu, const struct insn *i) {
         if (cpu->rflags & FLAG_VIP) cpu_gp0(cpu);
         cpu->rflags |= FLAG_VIF;
         break;
-    default: cpu_gp0(cpu);
+    default:
+        cpu_gp0(cpu);
     }
 }
 

@@ -1,5 +1,6 @@
-/* IN, OUT, INS, OUTS: permission by IOPL and the TSS bitmap, intercepts, breakpoints, the bus. SDM 1 "Input/Output"; SDM 2.
- * REP forms do one element per pass and leave RIP on themselves until the count is used up, so that events come between elements. */
+/* IN, OUT, INS, OUTS: permission by IOPL and the TSS bitmap, intercepts, breakpoints, the bus. SDM 1 "Input/Output";
+ * SDM 2. REP forms do one element per pass and leave RIP on themselves until the count is used up, so that events come
+ * between elements. */
 #include "sim/core/debug.h"
 #include "sim/machine/machine.h"
 #include "sim/ops/sys.h"
@@ -9,7 +10,8 @@ static void check_bitmap(struct cpu *cpu, uint16_t port, unsigned size) {
     const struct seg *tr = &cpu->seg[SEG_TR];
     unsigned type = tr->ar & AR_TYPE;
     if ((type != DESC_TSS_BUSY && type != DESC_TSS_AVAIL) || tr->limit < 0x67) cpu_gp0(cpu);
-    uint32_t off = (uint32_t)mem_sys_read(cpu, cpu_is_lma(cpu) ? tr->base + 0x66 : (uint32_t)(tr->base + 0x66), 2) + port / 8;
+    uint32_t off =
+        (uint32_t)mem_sys_read(cpu, cpu_is_lma(cpu) ? tr->base + 0x66 : (uint32_t)(tr->base + 0x66), 2) + port / 8;
     if (off + 1 > tr->limit) cpu_gp0(cpu);
     uint64_t la = tr->base + off;
     uint64_t bits = mem_sys_read(cpu, cpu_is_lma(cpu) ? la : (uint32_t)la, 2);
@@ -59,10 +61,13 @@ void body_out(struct cpu *cpu, const struct insn *i) {
 static unsigned string_size(unsigned id) {
     switch (id) {
     case INSN_INSB:
-    case INSN_OUTSB: return 1;
+    case INSN_OUTSB:
+        return 1;
     case INSN_INSW:
-    case INSN_OUTSW: return 2;
-    default: return 4;
+    case INSN_OUTSW:
+        return 2;
+    default:
+        return 4;
     }
 }
 

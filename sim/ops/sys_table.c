@@ -18,7 +18,8 @@ void body_nothing(struct cpu *cpu, const struct insn *i) {
     (void)i;
 }
 
-/* VMX and SVM instructions: the extension of this processor checks and executes them. The row's feature was checked before. */
+/* VMX and SVM instructions: the extension of this processor checks and executes them. The row's feature was checked
+ * before. */
 void body_virt(struct cpu *cpu, const struct insn *i) {
     if (!cpu->virt.ops) cpu_ud(cpu);
     cpu->virt.ops->insn(cpu, i);
