@@ -84,8 +84,7 @@ static void flush_now(struct block_cache *bc) {
     bc->used = 0;
     memset(bc->hash, 0, sizeof *bc->hash << HASH_BITS);
     madvise(bc->pages, bc->page_count * sizeof *bc->pages, MADV_DONTNEED);
-    for (unsigned n = 0; n < bc->m->cpu_count; n++)
-        for (unsigned k = 0; k < JUMP_CACHE_SIZE; k++) bc->m->cpu[n]->jump[k] = (struct jump_entry){.key = ~0ull};
+    for (unsigned n = 0; n < bc->m->cpu_count; n++) cpu_forget_jumps(bc->m->cpu[n]);
 }
 
 static inline unsigned hash_of(uint64_t pa, unsigned mode) {
@@ -137,6 +136,15 @@ static void kill_block(struct block_cache *bc, struct block *b) {
     for (unsigned k = 0; k < b->count; k++) b->insn[k].fn = op_stale;
 }
 
+/* Links lead to blocks of the same page only: none of those that stay may lead to a dead one. */
+static void unlink_stale(struct phys_page *p) {
+    for (struct block *b = p->blocks; b; b = b->page_next) {
+        struct insn_link *l = (struct insn_link *)&b->insn[b->count];
+        for (unsigned n = 0; n < 2; n++)
+            if (l->to[n] && l->to[n]->fn == op_stale) l->to[n] = NULL;
+    }
+}
+
 void block_store(struct machine *m, uint64_t pa, unsigned size) {
     struct phys_page *p = page_of(m, pa);
     unsigned off = pa & 0xFFF, end = off + size;
@@ -144,6 +152,7 @@ void block_store(struct machine *m, uint64_t pa, unsigned size) {
     if (end > 0x1000) end = 0x1000;
     if (!(p->code_mask & chunk_bits(off, end - 1))) return;
     struct block **link = &p->blocks;
+    bool killed = false;
     p->code_mask = 0;
     while (*link) {
         struct block *b = *link;
@@ -151,11 +160,13 @@ void block_store(struct machine *m, uint64_t pa, unsigned size) {
         if (b_off < end && off < b_off + b->bytes) {
             *link = b->page_next;
             kill_block(m->blocks, b);
+            killed = true;
         } else {
             p->code_mask |= block_chunks(b);
             link = &b->page_next;
         }
     }
+    if (killed) unlink_stale(p);
 }
 
 /* ---- decoding ---- */

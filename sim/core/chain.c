@@ -22,6 +22,8 @@ void op_stale(struct cpu *cpu, const struct insn *i) {
     uint64_t la = cpu->rip + cpu->seg[SEG_CS].base;
     struct jump_entry *je = &cpu->jump[jump_index(la)];
     if (je->insn && je->insn->fn == op_stale) je->key = ~0ull;
+    je = &cpu->lane[jump_lane(la)];
+    if (je->insn == i) je->key = ~0ull;
 }
 
 void op_ud(struct cpu *cpu, const struct insn *i) {

@@ -136,10 +136,19 @@ struct cpu_time {
 
 /* How code is fetched: see sim/core/block.h. */
 #define JUMP_CACHE_SIZE 4096
+#define JUMP_LANES      64
+#define RETURN_STACK    32
 struct jump_entry {
     uint64_t la;  /* linear address of the target */
     uint64_t key; /* context << 8 | exec mode; ~0 = empty */
     const struct insn *insn;
+};
+
+/* A CALL whose RET is awaited: the block at the return address hangs on link 0 of the CALL's record. */
+struct return_entry {
+    uint64_t rip; /* return address */
+    uint64_t key; /* as in jump_entry */
+    const struct insn *call;
 };
 
 struct cpu {
@@ -183,6 +192,9 @@ struct cpu {
     struct event raised;
     struct insn scratch[4];
     struct jump_entry jump[JUMP_CACHE_SIZE];
+    struct jump_entry lane[JUMP_LANES];        /* indirect jumps and calls of 64-bit code: see sim/ops/op_branch.c */
+    struct return_entry returns[RETURN_STACK]; /* a ring; return_top counts calls less returns */
+    uint64_t return_top;
     struct history_entry history[EXC_HISTORY];
     uint64_t history_count;
 };
@@ -227,6 +239,13 @@ void cpu_attention(struct cpu *cpu, uint32_t bits);
 /* Recompute mode, fetch_key and TLB contexts after CS, SS, CPL, CR0, CR3, CR4, EFER, RFLAGS.VM/AC, PKRU or the virtualization
  * state changed. Cheap when only CPL or AC changed. */
 void cpu_update_mode(struct cpu *cpu);
+
+/* Forget all that is remembered about where jumps go (contexts were renumbered, records are gone). */
+static inline void cpu_forget_jumps(struct cpu *cpu) {
+    for (unsigned k = 0; k < JUMP_CACHE_SIZE; k++) cpu->jump[k] = (struct jump_entry){.key = ~0ull};
+    for (unsigned k = 0; k < JUMP_LANES; k++) cpu->lane[k] = (struct jump_entry){.key = ~0ull};
+    for (unsigned k = 0; k < RETURN_STACK; k++) cpu->returns[k] = (struct return_entry){.key = ~0ull};
+}
 
 /* Life */
 struct cpu *cpu_create(struct machine *m, const struct cpu_model *model, unsigned id);

@@ -53,7 +53,7 @@ static void wipe_data(struct cpu *cpu) {
 static void wipe_code(struct cpu *cpu) {
     struct tlb *t = &cpu->tlb;
     memset(t->ie, 0xFF, sizeof t->ie);
-    for (unsigned i = 0; i < JUMP_CACHE_SIZE; i++) cpu->jump[i].key = ~0ull;
+    cpu_forget_jumps(cpu);
     for (unsigned i = 0; i < TLB_SPACES; i++) forget_code(&t->spaces[i]);
     t->next_exec = 1;
 }

@@ -51,6 +51,7 @@ void check_branch_target(struct cpu *cpu, const struct insn *i, uint64_t rip);
     } while (0)
 /* Indirect branch (RET, JMP r/m, CALL r/m): inline jump-cache probe for a checked RIP. */
 static inline unsigned jump_index(uint64_t la) { return (unsigned)((la >> 12 ^ la) & (JUMP_CACHE_SIZE - 1)); }
+static inline unsigned jump_lane(uint64_t la) { return (uint32_t)la * 0x9E3779B1u >> 26; }
 #define BRANCH_INDIRECT(cpu, rip_)                                                                                    \
     do {                                                                                                              \
         uint64_t la_ = (rip_) + (cpu)->seg[SEG_CS].base;                                                              \

@@ -64,14 +64,6 @@ OPFN op_jcxz(struct cpu *cpu, const struct insn *i) {
 
 OPFN op_jmp_j(struct cpu *cpu, const struct insn *i) { BRANCH_LINKED(cpu, i, 1, i->imm); }
 
-/* In 64-bit mode the linear address of code is RIP itself. */
-#define JUMP_HIT(je, rip) ((je)->la == (rip) && (je)->key == cpu->fetch_key)
-#define JUMP_GO(je, rip)                                                                                               \
-    do {                                                                                                               \
-        cpu->gpr[17] = (rip)&PAGE_MASK;                                                                                \
-        ENTER_BLOCK(cpu, (je)->insn);                                                                                  \
-    } while (0)
-
 #define JMP_GEN(B)                                                                                                     \
     OPFN op_jmp_r##B(struct cpu *cpu, const struct insn *i) {                                                          \
         uint64_t rip = reg##B(cpu, i->rm);                                                                             \
@@ -85,20 +77,6 @@ OPFN op_jmp_j(struct cpu *cpu, const struct insn *i) { BRANCH_LINKED(cpu, i, 1, 
     }
 EACH_SIZE3(JMP_GEN)
 #undef JMP_GEN
-
-OPFN op_jmp_r64q(struct cpu *cpu, const struct insn *i) {
-    uint64_t rip = reg64(cpu, i->rm);
-    const struct jump_entry *je = &cpu->jump[jump_index(rip)];
-    if (unlikely(!JUMP_HIT(je, rip))) return op_jmp_r64(cpu, i);
-    JUMP_GO(je, rip);
-}
-OPFN op_jmp_m64f(struct cpu *cpu, const struct insn *i) {
-    HOST_R(64, ea_flat(cpu, i), op_jmp_m64);
-    uint64_t rip = ld64(p);
-    const struct jump_entry *je = &cpu->jump[jump_index(rip)];
-    if (unlikely(!JUMP_HIT(je, rip))) return op_jmp_m64(cpu, i);
-    JUMP_GO(je, rip);
-}
 
 /* ---- CALL ---- */
 
@@ -125,43 +103,6 @@ OPFN op_jmp_m64f(struct cpu *cpu, const struct insn *i) {
 EACH_SIZE3(CALL_GEN)
 #undef CALL_GEN
 
-/* 64-bit: push through the translation cache, go through link or jump cache; anything else is for the general function.
- */
-#define PUSH_NEXT_RIP(miss)                                                                                            \
-    uint64_t sp = cpu->gpr[RSP] - 8, ret = cpu->gpr[17] + i->off + i->len;                                             \
-    const struct tlb_entry *se = tlb_slot(cpu, sp);                                                                    \
-    if (unlikely(se->tag_w != TLB_WANT(cpu, sp, 64))) return miss(cpu, i);                                             \
-    st64((void *)(se->addend + (uintptr_t)sp), ret);                                                                   \
-    cpu->gpr[RSP] = sp
-
-OPFN op_call_j64q(struct cpu *cpu, const struct insn *i) {
-    const struct insn *to = ((const struct insn_link *)(i + 1))->to[1];
-    if (unlikely(!to)) {
-        uint64_t rip = cpu->gpr[17] + (uint64_t)(int64_t)i->imm;
-        const struct jump_entry *je = &cpu->jump[jump_index(rip)];
-        if (unlikely(!JUMP_HIT(je, rip))) return op_call_j64(cpu, i);
-        PUSH_NEXT_RIP(op_call_j64);
-        JUMP_GO(je, rip);
-    }
-    PUSH_NEXT_RIP(op_call_j64);
-    ENTER_BLOCK(cpu, to);
-}
-OPFN op_call_r64q(struct cpu *cpu, const struct insn *i) {
-    uint64_t rip = reg64(cpu, i->rm);
-    const struct jump_entry *je = &cpu->jump[jump_index(rip)];
-    if (unlikely(!JUMP_HIT(je, rip))) return op_call_r64(cpu, i);
-    PUSH_NEXT_RIP(op_call_r64);
-    JUMP_GO(je, rip);
-}
-OPFN op_call_m64f(struct cpu *cpu, const struct insn *i) {
-    HOST_R(64, ea_flat(cpu, i), op_call_m64);
-    uint64_t rip = ld64(p);
-    const struct jump_entry *je = &cpu->jump[jump_index(rip)];
-    if (unlikely(!JUMP_HIT(je, rip))) return op_call_m64(cpu, i);
-    PUSH_NEXT_RIP(op_call_m64);
-    JUMP_GO(je, rip);
-}
-
 /* ---- RET ---- */
 
 #define RET_GEN(B)                                                                                                     \
@@ -174,14 +115,148 @@ OPFN op_call_m64f(struct cpu *cpu, const struct insn *i) {
 EACH_SIZE3(RET_GEN)
 #undef RET_GEN
 
+/* ---- 64-bit mode ----
+ *
+ * The record that comes next must not depend on the target's value, or the host would wait for a chain of loads at each
+ * indirect branch. It can predict *code*: so the target is guessed from where the host's own predictors lead, and
+ * compared with the real one.
+ * - RET: the ring of calls says which CALL it returns to; the block behind that CALL hangs on its record.
+ * - JMP and CALL through a register or memory: the host jumps to one of JUMP_LANES lanes, each with an entry at a
+ * constant address. Misses go to the jump cache, then to the general functions. The linear address of code is RIP
+ * itself. */
+
+/* the compiler is not to put one of two equal values in the place of the other */
+OP_INLINE uint64_t opaque(uint64_t v) {
+    __asm__("" : "+r"(v));
+    return v;
+}
+#define LINK_OF(i)           ((struct insn_link *)(uintptr_t)((i) + 1))
+#define HIT(e, address, rip) ((e)->address == (rip) && (e)->key == cpu->fetch_key)
+#define GO(e, page_)                                                                                                   \
+    do {                                                                                                               \
+        cpu->gpr[17] = (page_);                                                                                        \
+        ENTER_BLOCK(cpu, (e)->insn);                                                                                   \
+    } while (0)
+
+/* Push the return address through the translation cache and note the call. */
+#define PUSH_NEXT_RIP(miss)                                                                                            \
+    uint64_t sp = cpu->gpr[RSP] - 8, ret = cpu->gpr[17] + i->off + i->len, top = cpu->return_top;                      \
+    const struct tlb_entry *se = tlb_slot(cpu, sp);                                                                    \
+    struct return_entry *re = &cpu->returns[top % RETURN_STACK];                                                       \
+    if (unlikely(se->tag_w != TLB_WANT(cpu, sp, 64))) return miss;                                                     \
+    st64((void *)(se->addend + (uintptr_t)sp), ret);                                                                   \
+    cpu->gpr[RSP] = sp;                                                                                                \
+    re->rip = ret;                                                                                                     \
+    re->key = cpu->fetch_key;                                                                                          \
+    re->call = i;                                                                                                      \
+    cpu->return_top = top + 1
+
+OPFN op_call_far64(struct cpu *cpu, const struct insn *i) { /* to another page */
+    uint64_t rip = cpu->gpr[17] + (uint64_t)(int64_t)i->imm;
+    const struct jump_entry *je = &cpu->jump[jump_index(rip)];
+    if (unlikely(!HIT(je, la, rip))) return op_call_j64(cpu, i);
+    PUSH_NEXT_RIP(op_call_j64(cpu, i));
+    GO(je, rip & PAGE_MASK);
+}
+OPFN op_call_j64q(struct cpu *cpu, const struct insn *i) {
+    const struct insn *to = LINK_OF(i)->to[1];
+    if (unlikely(!to)) return op_call_far64(cpu, i);
+    PUSH_NEXT_RIP(op_call_j64(cpu, i));
+    ENTER_BLOCK(cpu, to);
+}
+
+typedef void lane_fn(struct cpu *cpu, const struct insn *i, uint64_t rip);
+
+/* Nothing has been written: the lane learns what the jump cache knows, and the general function starts again. */
+static __attribute__((noinline)) void lane_miss(struct cpu *cpu, const struct insn *i, uint64_t rip) {
+    const struct jump_entry *je = &cpu->jump[jump_index(rip)];
+    if (likely(HIT(je, la, rip))) cpu->lane[jump_lane(rip)] = *je;
+    if (i->id == INSN_CALL) return i->form == FORM_R ? op_call_r64(cpu, i) : op_call_m64(cpu, i);
+    return i->form == FORM_R ? op_jmp_r64(cpu, i) : op_jmp_m64(cpu, i);
+}
+#define LANE(n)                                                                                                        \
+    static void jmp_lane_##n(struct cpu *cpu, const struct insn *i, uint64_t rip) {                                    \
+        const struct jump_entry *e = &cpu->lane[n];                                                                    \
+        const uint64_t guess = e->la, page = opaque(guess & PAGE_MASK);                                                \
+        if (unlikely(guess != rip || e->key != cpu->fetch_key)) return lane_miss(cpu, i, rip);                         \
+        GO(e, page);                                                                                                   \
+    }                                                                                                                  \
+    static void call_lane_##n(struct cpu *cpu, const struct insn *i, uint64_t rip) {                                   \
+        const struct jump_entry *e = &cpu->lane[n];                                                                    \
+        const uint64_t guess = e->la, page = opaque(guess & PAGE_MASK);                                                \
+        if (unlikely(guess != rip || e->key != cpu->fetch_key)) return lane_miss(cpu, i, rip);                         \
+        PUSH_NEXT_RIP(lane_miss(cpu, i, rip));                                                                         \
+        GO(e, page);                                                                                                   \
+    }
+#define EIGHT_LANES(X, ...)                                                                                            \
+    X(__VA_ARGS__##0)                                                                                                  \
+    X(__VA_ARGS__##1)                                                                                                  \
+    X(__VA_ARGS__##2)                                                                                                  \
+    X(__VA_ARGS__##3) X(__VA_ARGS__##4) X(__VA_ARGS__##5) X(__VA_ARGS__##6) X(__VA_ARGS__##7)
+/* 64 lanes, numbered in octal */
+#define EACH_LANE(X)                                                                                                   \
+    EIGHT_LANES(X, 0)                                                                                                  \
+    EIGHT_LANES(X, 01)                                                                                                 \
+    EIGHT_LANES(X, 02)                                                                                                 \
+    EIGHT_LANES(X, 03) EIGHT_LANES(X, 04) EIGHT_LANES(X, 05) EIGHT_LANES(X, 06) EIGHT_LANES(X, 07)
+_Static_assert(JUMP_LANES == 64, "EACH_LANE() makes as many");
+EACH_LANE(LANE)
+typedef void lane_fn(struct cpu *cpu, const struct insn *i, uint64_t rip);
+#define JMP_LANE(n)  jmp_lane_##n,
+#define CALL_LANE(n) call_lane_##n,
+static lane_fn *const jmp_lanes[JUMP_LANES] = {EACH_LANE(JMP_LANE)}, *const call_lanes[JUMP_LANES] = {
+                                                                         EACH_LANE(CALL_LANE)};
+
+OPFN op_jmp_r64q(struct cpu *cpu, const struct insn *i) {
+    uint64_t rip = reg64(cpu, i->rm);
+    return jmp_lanes[jump_lane(rip)](cpu, i, rip);
+}
+OPFN op_jmp_m64f(struct cpu *cpu, const struct insn *i) {
+    HOST_R(64, ea_flat(cpu, i), op_jmp_m64);
+    uint64_t rip = ld64(p);
+    return jmp_lanes[jump_lane(rip)](cpu, i, rip);
+}
+OPFN op_call_r64q(struct cpu *cpu, const struct insn *i) {
+    uint64_t rip = reg64(cpu, i->rm);
+    return call_lanes[jump_lane(rip)](cpu, i, rip);
+}
+OPFN op_call_m64f(struct cpu *cpu, const struct insn *i) {
+    HOST_R(64, ea_flat(cpu, i), op_call_m64);
+    uint64_t rip = ld64(p);
+    return call_lanes[jump_lane(rip)](cpu, i, rip);
+}
+
+/* RET when the ring of calls doesn't help: by the jump cache. If it was the awaited one, the CALL learns what follows
+ * it. An entry that is passed over (the callee dropped its return address) is taken off too. */
+OPFN op_ret64_jump(struct cpu *cpu, const struct insn *i) {
+    HOST_R(64, cpu->gpr[RSP], op_ret64);
+    uint64_t rip = ld64(p), top = cpu->return_top;
+    const struct jump_entry *je = &cpu->jump[jump_index(rip)];
+    if (unlikely(!HIT(je, la, rip))) return op_ret64(cpu, i);
+    const struct return_entry *re = &cpu->returns[(top - 1) % RETURN_STACK];
+    if (HIT(re, rip, rip)) {
+        struct insn_link *l = LINK_OF(re->call);
+        if (l->spare && re->call->off + re->call->len < (int)PAGE_SIZE) l->to[0] = je->insn;
+        cpu->return_top = top - 1;
+    } else if (cpu->returns[(top - 2) % RETURN_STACK].rip == rip) {
+        cpu->return_top = top - 2;
+    }
+    cpu->gpr[RSP] += 8 + (i->form == FORM_I ? (uint16_t)i->imm : 0);
+    GO(je, rip & PAGE_MASK);
+}
 #define RET_FAST(name, extra)                                                                                          \
     OPFN name(struct cpu *cpu, const struct insn *i) {                                                                 \
         HOST_R(64, cpu->gpr[RSP], op_ret64);                                                                           \
-        uint64_t rip = ld64(p);                                                                                        \
-        const struct jump_entry *je = &cpu->jump[jump_index(rip)];                                                     \
-        if (unlikely(!JUMP_HIT(je, rip))) return op_ret64(cpu, i);                                                     \
+        uint64_t rip = ld64(p), top = cpu->return_top - 1;                                                             \
+        const struct return_entry *re = &cpu->returns[top % RETURN_STACK];                                             \
+        const uint64_t guess = re->rip, page = opaque(guess & PAGE_MASK);                                              \
+        if (unlikely(guess != rip || re->key != cpu->fetch_key)) return op_ret64_jump(cpu, i);                         \
+        const struct insn *to = LINK_OF(re->call)->to[0];                                                              \
+        if (unlikely(!to)) return op_ret64_jump(cpu, i);                                                               \
+        cpu->return_top = top;                                                                                         \
         cpu->gpr[RSP] += 8 + (extra);                                                                                  \
-        JUMP_GO(je, rip);                                                                                              \
+        cpu->gpr[17] = page;                                                                                           \
+        ENTER_BLOCK(cpu, to);                                                                                          \
     }
 RET_FAST(op_ret64q, 0)
 RET_FAST(op_ret_i64q, (uint16_t)i->imm)
