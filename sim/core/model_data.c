@@ -4,105 +4,178 @@
  * the BIOS and Kernel Developer's Guide of family 10h, the Processor Programming Reference of family 19h. */
 #include "sim/core/model.h"
 
-/* clang-format off */
-#define BASE_INTEL                                                                                                    \
-    FEAT_DE, FEAT_PSE, FEAT_TSC, FEAT_MSR, FEAT_PAE, FEAT_MCE, FEAT_CX8, FEAT_APIC, FEAT_VME, FEAT_SEP, FEAT_MTRR,    \
-    FEAT_PGE, FEAT_MCA, FEAT_CMOV, FEAT_PAT, FEAT_PSE36, FEAT_CLFSH, FEAT_MONITOR, FEAT_VMX, FEAT_CX16, FEAT_POPCNT,  \
-    FEAT_SYSCALL, FEAT_NX, FEAT_RDTSCP, FEAT_LM, FEAT_LAHF_LM, FEAT_INVTSC, FEAT_ARAT
-#define BASE_AMD                                                                                                      \
-    FEAT_DE, FEAT_PSE, FEAT_TSC, FEAT_MSR, FEAT_PAE, FEAT_MCE, FEAT_CX8, FEAT_APIC, FEAT_VME, FEAT_SEP, FEAT_MTRR,    \
-    FEAT_PGE, FEAT_MCA, FEAT_CMOV, FEAT_PAT, FEAT_PSE36, FEAT_CLFSH, FEAT_MONITOR, FEAT_CX16, FEAT_POPCNT,            \
-    FEAT_SYSCALL, FEAT_NX, FEAT_PDPE1GB, FEAT_RDTSCP, FEAT_LM, FEAT_LAHF_LM, FEAT_SVM, FEAT_CR8_LEGACY, FEAT_LZCNT,   \
-    FEAT_PREFETCHW, FEAT_INVTSC
-#define LATER_COMMON                                                                                                  \
-    FEAT_MOVBE, FEAT_RDRAND, FEAT_FSGSBASE, FEAT_BMI1, FEAT_SMEP, FEAT_BMI2, FEAT_RDSEED, FEAT_ADX, FEAT_SMAP,        \
-    FEAT_CLFLUSHOPT, FEAT_CLWB, FEAT_UMIP, FEAT_PKU, FEAT_RDPID, FEAT_PCID, FEAT_X2APIC, FEAT_INVPCID, FEAT_ERMS,     \
-    FEAT_FSRM, FEAT_TSC_DEADLINE, FEAT_LA57
+#define BASE_INTEL                                                                                                     \
+    FEAT_DE, FEAT_PSE, FEAT_TSC, FEAT_MSR, FEAT_PAE, FEAT_MCE, FEAT_CX8, FEAT_APIC, FEAT_VME, FEAT_SEP, FEAT_MTRR,     \
+        FEAT_PGE, FEAT_MCA, FEAT_CMOV, FEAT_PAT, FEAT_PSE36, FEAT_CLFSH, FEAT_MONITOR, FEAT_VMX, FEAT_CX16,            \
+        FEAT_POPCNT, FEAT_SYSCALL, FEAT_NX, FEAT_RDTSCP, FEAT_LM, FEAT_LAHF_LM, FEAT_INVTSC, FEAT_ARAT
+#define BASE_AMD                                                                                                       \
+    FEAT_DE, FEAT_PSE, FEAT_TSC, FEAT_MSR, FEAT_PAE, FEAT_MCE, FEAT_CX8, FEAT_APIC, FEAT_VME, FEAT_SEP, FEAT_MTRR,     \
+        FEAT_PGE, FEAT_MCA, FEAT_CMOV, FEAT_PAT, FEAT_PSE36, FEAT_CLFSH, FEAT_MONITOR, FEAT_CX16, FEAT_POPCNT,         \
+        FEAT_SYSCALL, FEAT_NX, FEAT_PDPE1GB, FEAT_RDTSCP, FEAT_LM, FEAT_LAHF_LM, FEAT_SVM, FEAT_CR8_LEGACY,            \
+        FEAT_LZCNT, FEAT_PREFETCHW, FEAT_INVTSC
+#define LATER_COMMON                                                                                                   \
+    FEAT_MOVBE, FEAT_RDRAND, FEAT_FSGSBASE, FEAT_BMI1, FEAT_SMEP, FEAT_BMI2, FEAT_RDSEED, FEAT_ADX, FEAT_SMAP,         \
+        FEAT_CLFLUSHOPT, FEAT_CLWB, FEAT_UMIP, FEAT_PKU, FEAT_RDPID, FEAT_PCID, FEAT_X2APIC, FEAT_INVPCID, FEAT_ERMS,  \
+        FEAT_FSRM, FEAT_TSC_DEADLINE, FEAT_LA57
 
 static const uint8_t max_intel_features[] = {
-    BASE_INTEL, LATER_COMMON, FEAT_PDPE1GB, FEAT_LZCNT, FEAT_PREFETCHW, FEAT_TSC_ADJUST, FEAT_CLDEMOTE, FEAT_MOVDIRI,
-    FEAT_MOVDIR64B, FEAT_PKS, FEAT_SERIALIZE, FEAT_WBNOINVD, FEAT_NONE};
+    BASE_INTEL,   LATER_COMMON,   FEAT_PDPE1GB, FEAT_LZCNT,     FEAT_PREFETCHW, FEAT_TSC_ADJUST, FEAT_CLDEMOTE,
+    FEAT_MOVDIRI, FEAT_MOVDIR64B, FEAT_PKS,     FEAT_SERIALIZE, FEAT_WBNOINVD,  FEAT_NONE};
 static const uint8_t nehalem_features[] = {BASE_INTEL, FEAT_NONE};
 static const uint8_t skylake_server_features[] = {
-    BASE_INTEL, FEAT_MOVBE, FEAT_RDRAND, FEAT_FSGSBASE, FEAT_BMI1, FEAT_SMEP, FEAT_BMI2, FEAT_RDSEED, FEAT_ADX, FEAT_SMAP,
-    FEAT_CLFLUSHOPT, FEAT_CLWB, FEAT_PKU, FEAT_PCID, FEAT_X2APIC, FEAT_INVPCID, FEAT_ERMS, FEAT_TSC_DEADLINE,
-    FEAT_TSC_ADJUST, FEAT_PDPE1GB, FEAT_LZCNT, FEAT_PREFETCHW, FEAT_NONE};
+    BASE_INTEL,      FEAT_MOVBE,   FEAT_RDRAND, FEAT_FSGSBASE,  FEAT_BMI1,       FEAT_SMEP,
+    FEAT_BMI2,       FEAT_RDSEED,  FEAT_ADX,    FEAT_SMAP,      FEAT_CLFLUSHOPT, FEAT_CLWB,
+    FEAT_PKU,        FEAT_PCID,    FEAT_X2APIC, FEAT_INVPCID,   FEAT_ERMS,       FEAT_TSC_DEADLINE,
+    FEAT_TSC_ADJUST, FEAT_PDPE1GB, FEAT_LZCNT,  FEAT_PREFETCHW, FEAT_NONE};
 /* AMD has no TSC deadline timer, no TSC_ADJUST */
 static const uint8_t max_amd_features[] = {
-    BASE_AMD, FEAT_MOVBE, FEAT_RDRAND, FEAT_FSGSBASE, FEAT_BMI1, FEAT_SMEP, FEAT_BMI2, FEAT_RDSEED, FEAT_ADX, FEAT_SMAP,
-    FEAT_CLFLUSHOPT, FEAT_CLWB, FEAT_UMIP, FEAT_PKU, FEAT_RDPID, FEAT_PCID, FEAT_X2APIC, FEAT_INVPCID, FEAT_ERMS, FEAT_FSRM,
-    FEAT_LA57, FEAT_CLZERO, FEAT_RDPRU, FEAT_WBNOINVD, FEAT_ARAT, FEAT_NONE};
+    BASE_AMD,    FEAT_MOVBE, FEAT_RDRAND,   FEAT_FSGSBASE,   FEAT_BMI1, FEAT_SMEP, FEAT_BMI2,
+    FEAT_RDSEED, FEAT_ADX,   FEAT_SMAP,     FEAT_CLFLUSHOPT, FEAT_CLWB, FEAT_UMIP, FEAT_PKU,
+    FEAT_RDPID,  FEAT_PCID,  FEAT_X2APIC,   FEAT_INVPCID,    FEAT_ERMS, FEAT_FSRM, FEAT_LA57,
+    FEAT_CLZERO, FEAT_RDPRU, FEAT_WBNOINVD, FEAT_ARAT,       FEAT_NONE};
 static const uint8_t barcelona_features[] = {BASE_AMD, FEAT_NONE};
-static const uint8_t zen3_features[] = {
-    BASE_AMD, FEAT_MOVBE, FEAT_RDRAND, FEAT_FSGSBASE, FEAT_BMI1, FEAT_SMEP, FEAT_BMI2, FEAT_RDSEED, FEAT_ADX, FEAT_SMAP,
-    FEAT_CLFLUSHOPT, FEAT_CLWB, FEAT_UMIP, FEAT_PKU, FEAT_RDPID, FEAT_PCID, FEAT_X2APIC, FEAT_INVPCID, FEAT_ERMS, FEAT_FSRM,
-    FEAT_CLZERO, FEAT_RDPRU, FEAT_WBNOINVD, FEAT_ARAT, FEAT_NONE};
+static const uint8_t zen3_features[] = {BASE_AMD,        FEAT_MOVBE,  FEAT_RDRAND,   FEAT_FSGSBASE, FEAT_BMI1,
+                                        FEAT_SMEP,       FEAT_BMI2,   FEAT_RDSEED,   FEAT_ADX,      FEAT_SMAP,
+                                        FEAT_CLFLUSHOPT, FEAT_CLWB,   FEAT_UMIP,     FEAT_PKU,      FEAT_RDPID,
+                                        FEAT_PCID,       FEAT_X2APIC, FEAT_INVPCID,  FEAT_ERMS,     FEAT_FSRM,
+                                        FEAT_CLZERO,     FEAT_RDPRU,  FEAT_WBNOINVD, FEAT_ARAT,     FEAT_NONE};
 
-/* Leaves that no feature bit makes: cache descriptions (SDM 2 "CPUID", leaves 02H and 04H; APM 3 functions 8000_0005h, _0006h, _001Dh).
- * In leaf 04H the counts of sharing processors and cores in EAX are filled in from the machine. */
+/* Leaves that no feature bit makes: cache descriptions (SDM 2 "CPUID", leaves 02H and 04H; APM 3 functions 8000_0005h,
+ * _0006h, _001Dh). In leaf 04H the counts of sharing processors and cores in EAX are filled in from the machine. */
 #define LEAF_ANY ~0u
-#define LEAF_END {.leaf = ~0u}
+#define LEAF_END                                                                                                       \
+    { .leaf = ~0u }
 static const struct cpuid_leaf max_intel_leaves[] = {
-    {0x2, LEAF_ANY, {0x00FEFF01, 0x000000F0, 0, 0}},
-    {0x4, 0, {0x00000121, 0x02C0003F, 0x0000003F, 0}}, /* L1D 48 KiB, 12 ways */
-    {0x4, 1, {0x00000122, 0x01C0003F, 0x0000003F, 0}}, /* L1I 32 KiB, 8 ways */
-    {0x4, 2, {0x00000143, 0x03C0003F, 0x000007FF, 0}}, /* L2 2 MiB, 16 ways */
-    {0x4, 3, {0x00000163, 0x03C0003F, 0x00007FFF, 4}}, /* L3 32 MiB, 16 ways */
-    {0x80000006, LEAF_ANY, {0, 0, 0x08007040, 0}},
-    LEAF_END};
+    {0x2,        LEAF_ANY, {0x00FEFF01, 0x000000F0, 0, 0}         },
+    {0x4,        0,        {0x00000121, 0x02C0003F, 0x0000003F, 0}}, /* L1D 48 KiB, 12 ways */
+    {0x4,        1,        {0x00000122, 0x01C0003F, 0x0000003F, 0}}, /* L1I 32 KiB, 8 ways */
+    {0x4,        2,        {0x00000143, 0x03C0003F, 0x000007FF, 0}}, /* L2 2 MiB, 16 ways */
+    {0x4,        3,        {0x00000163, 0x03C0003F, 0x00007FFF, 4}}, /* L3 32 MiB, 16 ways */
+    {0x80000006, LEAF_ANY, {0, 0, 0x08007040, 0}                  },
+    LEAF_END
+};
 static const struct cpuid_leaf nehalem_leaves[] = {
-    {0x2, LEAF_ANY, {0x55035A01, 0x00F0B2E4, 0, 0x09CA212C}},
-    {0x4, 0, {0x00000121, 0x01C0003F, 0x0000003F, 0}},
-    {0x4, 1, {0x00000122, 0x00C0003F, 0x0000007F, 0}},
-    {0x4, 2, {0x00000143, 0x01C0003F, 0x000001FF, 0}},
-    {0x4, 3, {0x00000163, 0x03C0003F, 0x00001FFF, 2}},
-    {0x80000006, LEAF_ANY, {0, 0, 0x01006040, 0}},
-    LEAF_END};
+    {0x2,        LEAF_ANY, {0x55035A01, 0x00F0B2E4, 0, 0x09CA212C}},
+    {0x4,        0,        {0x00000121, 0x01C0003F, 0x0000003F, 0}},
+    {0x4,        1,        {0x00000122, 0x00C0003F, 0x0000007F, 0}},
+    {0x4,        2,        {0x00000143, 0x01C0003F, 0x000001FF, 0}},
+    {0x4,        3,        {0x00000163, 0x03C0003F, 0x00001FFF, 2}},
+    {0x80000006, LEAF_ANY, {0, 0, 0x01006040, 0}                  },
+    LEAF_END
+};
 static const struct cpuid_leaf skylake_server_leaves[] = {
-    {0x2, LEAF_ANY, {0x76036301, 0x00F0B5FF, 0, 0x00C30000}},
-    {0x4, 0, {0x00000121, 0x01C0003F, 0x0000003F, 0}},
-    {0x4, 1, {0x00000122, 0x01C0003F, 0x0000003F, 0}},
-    {0x4, 2, {0x00000143, 0x03C0003F, 0x000003FF, 0}}, /* L2 1 MiB */
-    {0x4, 3, {0x00000163, 0x0280003F, 0x00006FFF, 4}}, /* L3 19.25 MiB, 11 ways */
-    {0x80000006, LEAF_ANY, {0, 0, 0x01006040, 0}},
-    LEAF_END};
+    {0x2,        LEAF_ANY, {0x76036301, 0x00F0B5FF, 0, 0x00C30000}},
+    {0x4,        0,        {0x00000121, 0x01C0003F, 0x0000003F, 0}},
+    {0x4,        1,        {0x00000122, 0x01C0003F, 0x0000003F, 0}},
+    {0x4,        2,        {0x00000143, 0x03C0003F, 0x000003FF, 0}}, /* L2 1 MiB */
+    {0x4,        3,        {0x00000163, 0x0280003F, 0x00006FFF, 4}}, /* L3 19.25 MiB, 11 ways */
+    {0x80000006, LEAF_ANY, {0, 0, 0x01006040, 0}                  },
+    LEAF_END
+};
 static const struct cpuid_leaf zen_leaves[] = {
-    {0x80000001, LEAF_ANY, {0, 0x20000000, 0x00400002, 0}}, /* TopologyExtensions, CmpLegacy */
+    {0x80000001, LEAF_ANY, {0, 0x20000000, 0x00400002, 0}                  }, /* TopologyExtensions, CmpLegacy */
     {0x80000005, LEAF_ANY, {0xFF40FF40, 0xFF40FF40, 0x20080140, 0x20080140}},
     {0x80000006, LEAF_ANY, {0x48002200, 0x68004200, 0x02006140, 0x01009140}},
-    {0x8000001D, 0, {0x00000121, 0x01C0003F, 0x0000003F, 0}},
-    {0x8000001D, 1, {0x00000122, 0x01C0003F, 0x0000003F, 0}},
-    {0x8000001D, 2, {0x00000143, 0x01C0003F, 0x000003FF, 2}},
-    {0x8000001D, 3, {0x00000163, 0x03C0003F, 0x00007FFF, 1}},
-    LEAF_END};
+    {0x8000001D, 0,        {0x00000121, 0x01C0003F, 0x0000003F, 0}         },
+    {0x8000001D, 1,        {0x00000122, 0x01C0003F, 0x0000003F, 0}         },
+    {0x8000001D, 2,        {0x00000143, 0x01C0003F, 0x000003FF, 2}         },
+    {0x8000001D, 3,        {0x00000163, 0x03C0003F, 0x00007FFF, 1}         },
+    LEAF_END
+};
 static const struct cpuid_leaf barcelona_leaves[] = {
-    {0x80000001, LEAF_ANY, {0, 0x10000000, 0x00000002, 0}},
+    {0x80000001, LEAF_ANY, {0, 0x10000000, 0x00000002, 0}                  },
     {0x80000005, LEAF_ANY, {0xFF30FF10, 0xFF30FF20, 0x40020140, 0x40020140}},
     {0x80000006, LEAF_ANY, {0x20800000, 0x42004200, 0x02008140, 0x00108140}},
-    LEAF_END};
+    LEAF_END
+};
 
 /* Every model's TSC runs with the one virtual clock of the machine: CYCLES_PER_SEC, 1 GHz. */
 #define TSC_KHZ 1000000u
 
 const struct model_row model_rows[] = {
-    {{.name = "max-intel", .title = "everything implemented, Intel", .vendor = VENDOR_INTEL,
-      .brand = "hvsim virtual processor (Intel VMX)", .family = 6, .model = 0x8F, .stepping = 8, .phys_bits = 46, .lin_bits = 57,
-      .tsc_khz = TSC_KHZ, .leaves = max_intel_leaves, .max_leaf = 0x1F, .max_extended = 0x80000008}, max_intel_features},
-    {{.name = "max-amd", .title = "everything implemented, AMD", .vendor = VENDOR_AMD,
-      .brand = "hvsim virtual processor (AMD SVM)", .family = 0x19, .model = 0x11, .stepping = 1, .phys_bits = 48, .lin_bits = 57,
-      .tsc_khz = TSC_KHZ, .leaves = zen_leaves, .max_leaf = 0x10, .max_extended = 0x8000001E}, max_amd_features},
-    {{.name = "nehalem", .title = "Intel Xeon 5500 (2009)", .vendor = VENDOR_INTEL,
-      .brand = "Intel(R) Xeon(R) CPU           E5540  @ 2.53GHz", .family = 6, .model = 0x1A, .stepping = 5, .phys_bits = 40,
-      .lin_bits = 48, .tsc_khz = TSC_KHZ, .leaves = nehalem_leaves, .max_leaf = 0xB, .max_extended = 0x80000008}, nehalem_features},
-    {{.name = "skylake-server", .title = "Intel Xeon Scalable (2017)", .vendor = VENDOR_INTEL,
-      .brand = "Intel(R) Xeon(R) Gold 5118 CPU @ 2.30GHz", .family = 6, .model = 0x55, .stepping = 4, .phys_bits = 46,
-      .lin_bits = 48, .tsc_khz = TSC_KHZ, .leaves = skylake_server_leaves, .max_leaf = 0x16, .max_extended = 0x80000008}, skylake_server_features},
-    {{.name = "barcelona", .title = "AMD Opteron 2300 (2007)", .vendor = VENDOR_AMD,
-      .brand = "Quad-Core AMD Opteron(tm) Processor 2350", .family = 0x10, .model = 2, .stepping = 3, .phys_bits = 48,
-      .lin_bits = 48, .tsc_khz = TSC_KHZ, .leaves = barcelona_leaves, .max_leaf = 5, .max_extended = 0x8000001B}, barcelona_features},
-    {{.name = "zen3", .title = "AMD EPYC 7003 (2021)", .vendor = VENDOR_AMD,
-      .brand = "AMD EPYC 7313 16-Core Processor", .family = 0x19, .model = 1, .stepping = 1, .phys_bits = 48, .lin_bits = 48,
-      .tsc_khz = TSC_KHZ, .leaves = zen_leaves, .max_leaf = 0x10, .max_extended = 0x8000001E}, zen3_features},
+    {{.name = "max-intel",
+      .title = "everything implemented, Intel",
+      .vendor = VENDOR_INTEL,
+      .brand = "hvsim virtual processor (Intel VMX)",
+      .family = 6,
+      .model = 0x8F,
+      .stepping = 8,
+      .phys_bits = 46,
+      .lin_bits = 57,
+      .tsc_khz = TSC_KHZ,
+      .leaves = max_intel_leaves,
+      .max_leaf = 0x1F,
+      .max_extended = 0x80000008},
+     max_intel_features     },
+    {{.name = "max-amd",
+      .title = "everything implemented, AMD",
+      .vendor = VENDOR_AMD,
+      .brand = "hvsim virtual processor (AMD SVM)",
+      .family = 0x19,
+      .model = 0x11,
+      .stepping = 1,
+      .phys_bits = 48,
+      .lin_bits = 57,
+      .tsc_khz = TSC_KHZ,
+      .leaves = zen_leaves,
+      .max_leaf = 0x10,
+      .max_extended = 0x8000001E},
+     max_amd_features       },
+    {{.name = "nehalem",
+      .title = "Intel Xeon 5500 (2009)",
+      .vendor = VENDOR_INTEL,
+      .brand = "Intel(R) Xeon(R) CPU           E5540  @ 2.53GHz",
+      .family = 6,
+      .model = 0x1A,
+      .stepping = 5,
+      .phys_bits = 40,
+      .lin_bits = 48,
+      .tsc_khz = TSC_KHZ,
+      .leaves = nehalem_leaves,
+      .max_leaf = 0xB,
+      .max_extended = 0x80000008},
+     nehalem_features       },
+    {{.name = "skylake-server",
+      .title = "Intel Xeon Scalable (2017)",
+      .vendor = VENDOR_INTEL,
+      .brand = "Intel(R) Xeon(R) Gold 5118 CPU @ 2.30GHz",
+      .family = 6,
+      .model = 0x55,
+      .stepping = 4,
+      .phys_bits = 46,
+      .lin_bits = 48,
+      .tsc_khz = TSC_KHZ,
+      .leaves = skylake_server_leaves,
+      .max_leaf = 0x16,
+      .max_extended = 0x80000008},
+     skylake_server_features},
+    {{.name = "barcelona",
+      .title = "AMD Opteron 2300 (2007)",
+      .vendor = VENDOR_AMD,
+      .brand = "Quad-Core AMD Opteron(tm) Processor 2350",
+      .family = 0x10,
+      .model = 2,
+      .stepping = 3,
+      .phys_bits = 48,
+      .lin_bits = 48,
+      .tsc_khz = TSC_KHZ,
+      .leaves = barcelona_leaves,
+      .max_leaf = 5,
+      .max_extended = 0x8000001B},
+     barcelona_features     },
+    {{.name = "zen3",
+      .title = "AMD EPYC 7003 (2021)",
+      .vendor = VENDOR_AMD,
+      .brand = "AMD EPYC 7313 16-Core Processor",
+      .family = 0x19,
+      .model = 1,
+      .stepping = 1,
+      .phys_bits = 48,
+      .lin_bits = 48,
+      .tsc_khz = TSC_KHZ,
+      .leaves = zen_leaves,
+      .max_leaf = 0x10,
+      .max_extended = 0x8000001E},
+     zen3_features          },
 };
-/* clang-format on */
 const unsigned model_row_count = sizeof(model_rows) / sizeof(model_rows[0]);

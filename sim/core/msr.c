@@ -26,9 +26,10 @@ struct msr_row {
     bool (*write)(struct cpu *cpu, uint32_t msr, uint64_t val);
 };
 
-#define ALL       (~0ull)
-#define LOW32     0xFFFFFFFFull
-#define IN(field) offsetof(struct cpu, field)
+#define ALL                  (~0ull)
+#define LOW32                0xFFFFFFFFull
+#define MISC_ENABLE_WRITABLE (0xC50009 | MISC_ENABLE_XD_DISABLE)
+#define IN(field)            offsetof(struct cpu, field)
 
 /* ---- those that do more than keep a value ---- */
 
@@ -118,12 +119,12 @@ static bool mtrr_fixed_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     return true;
 }
 
-static bool mtrr_variable_read(struct cpu *cpu, uint32_t msr, uint64_t *val) {
+static bool mtrr_range_read(struct cpu *cpu, uint32_t msr, uint64_t *val) {
     unsigned n = (msr - MSR_MTRR_PHYSBASE0) / 2;
     *val = msr & 1 ? cpu->msr.mtrr_mask[n] : cpu->msr.mtrr_base[n];
     return true;
 }
-static bool mtrr_variable_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
+static bool mtrr_range_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     unsigned n = (msr - MSR_MTRR_PHYSBASE0) / 2;
     uint64_t address = ((1ull << cpu->model->phys_bits) - 1) & PAGE_MASK;
     if (msr & 1) {
@@ -236,14 +237,14 @@ static const struct msr_row rows[] = {
     {MSR_CLOCK_MODULATION, 1, INTEL, FEAT_NONE, LENIENT, 0, 0, 0, 0, 0},
     {MSR_THERM_INTERRUPT, 1, INTEL, FEAT_NONE, LENIENT, IN(msr.therm_interrupt), 0x1FFFF1F, 0, 0, 0},
     {MSR_THERM_STATUS, 1, INTEL, FEAT_NONE, LENIENT, 0, 0, 0, 0, 0},
-    {MSR_MISC_ENABLE, 1, INTEL, FEAT_NONE, LENIENT, IN(msr.misc_enable), 0xC50009 | MISC_ENABLE_XD_DISABLE, 0x41801, 0, 0},
+    {MSR_MISC_ENABLE, 1, INTEL, FEAT_NONE, LENIENT, IN(msr.misc_enable), MISC_ENABLE_WRITABLE, 0x41801, 0, 0},
     {MSR_TEMPERATURE_TARGET, 1, INTEL, FEAT_NONE, LENIENT, 0, 0, 100u << 16, 0, 0},
     {MSR_TURBO_RATIO_LIMIT, 1, INTEL, FEAT_NONE, LENIENT, 0, 0, RATIO, 0, 0},
     {MSR_ENERGY_PERF_BIAS, 1, INTEL, FEAT_NONE, LENIENT, IN(msr.energy_bias), 0xF, 6, 0, 0},
     {MSR_DEBUGCTL, 1, INTEL, FEAT_NONE, STRICT, IN(dbg.debugctl), DEBUGCTL_LBR | DEBUGCTL_BTF, 0, 0, 0},
     {MSR_DEBUGCTL, 1, AMD, FEAT_NONE, STRICT, IN(dbg.debugctl), 0x3F, 0, 0, 0},
     {MSR_LAST_BRANCH_FROM, 4, BOTH, FEAT_NONE, READ_ONLY, IN(dbg.last_branch_from), 0, 0, 0, 0},
-    {MSR_MTRR_PHYSBASE0, 2 * MTRR_VARIABLE, BOTH, FEAT_MTRR, STRICT, 0, ALL, 0, mtrr_variable_read, mtrr_variable_write},
+    {MSR_MTRR_PHYSBASE0, 2 * MTRR_VARIABLE, BOTH, FEAT_MTRR, STRICT, 0, ALL, 0, mtrr_range_read, mtrr_range_write},
     {MSR_MTRR_FIX64K_00000, 1, BOTH, FEAT_MTRR, STRICT, IN(msr.mtrr_fixed[0]), ALL, 0, 0, mtrr_fixed_write},
     {MSR_MTRR_FIX16K_80000, 2, BOTH, FEAT_MTRR, STRICT, IN(msr.mtrr_fixed[1]), ALL, 0, 0, mtrr_fixed_write},
     {MSR_MTRR_FIX4K_C0000, 8, BOTH, FEAT_MTRR, STRICT, IN(msr.mtrr_fixed[3]), ALL, 0, 0, mtrr_fixed_write},
