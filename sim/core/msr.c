@@ -182,12 +182,6 @@ static bool tsc_aux_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     return true;
 }
 
-static bool perf_counter_read(struct cpu *cpu, uint32_t msr, uint64_t *val) { /* both count the one clock there is */
-    (void)msr;
-    *val = cpu_cycles(cpu);
-    return true;
-}
-
 static bool hwcr_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     (void)msr;
     if (cpu->msr.hwcr & HWCR_SMMLOCK) val |= HWCR_SMMLOCK; /* locked until reset */
@@ -223,7 +217,6 @@ static const struct msr_row rows[] = {
     {MSR_BIOS_SIGN_ID, 1, AMD, FEAT_NONE, LENIENT, IN(msr.patch_level), 0, 0x01000065, 0, 0},
     {MSR_PLATFORM_INFO, 1, INTEL, FEAT_NONE, LENIENT, IN(msr.platform_info), 0, RATIO << 8 | RATIO << 40, 0, 0},
     {MSR_PKG_CST_CONFIG, 1, INTEL, FEAT_NONE, LENIENT, 0, 0, 1u << 15, 0, 0}, /* CFG lock: no C-states */
-    {MSR_MPERF, 2, BOTH, FEAT_NONE, LENIENT, 0, 0, 0, perf_counter_read, 0},
     {MSR_MTRRCAP, 1, BOTH, FEAT_MTRR, READ_ONLY, 0, 0, 0x500 | MTRR_VARIABLE, 0, 0},
     {MSR_SYSENTER_CS, 1, BOTH, FEAT_SEP, LENIENT, IN(msr.sysenter_cs), LOW32, 0, 0, 0},
     {MSR_SYSENTER_ESP, 1, BOTH, FEAT_SEP, CANONICAL, IN(msr.sysenter_esp), ALL, 0, 0, 0},
