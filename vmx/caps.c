@@ -109,7 +109,7 @@ void vmx_caps_init(struct vmx_caps *caps, const struct cpu_model *model) {
     if (vmx_can(caps, VMX_PROC2, VMX_PROC2_ENABLE_EPT))
         caps->ept_vpid |= VMX_EPT_EXEC_ONLY | VMX_EPT_WALK_4 | VMX_EPT_UC | VMX_EPT_WB | VMX_EPT_2M |
                           (model_has(model, FEAT_PDPE1GB) ? VMX_EPT_1G : 0) | VMX_EPT_INVEPT | VMX_EPT_AD |
-                          VMX_EPT_INVEPT_SINGLE | VMX_EPT_INVEPT_ALL |
+                          VMX_EPT_INVEPT_SINGLE | VMX_EPT_INVEPT_ALL | VMX_EPT_VIOLATION_INFO |
                           (model_has(model, FEAT_LA57) ? VMX_EPT_WALK_5 : 0);
     if (vmx_can(caps, VMX_PROC2, VMX_PROC2_ENABLE_VPID))
         caps->ept_vpid |=

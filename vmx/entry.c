@@ -125,7 +125,8 @@ static void load_controls(struct cpu *cpu, struct vmx *v, const struct check_ctx
         cpu->virt.second_stage = (struct virt_second_stage){.kind = MMU_STAGE2_EPT,
                                                             .root = f[F_EPTP],
                                                             .gib_pages = v->caps.ept_vpid & VMX_EPT_1G,
-                                                            .exec_only = v->caps.ept_vpid & VMX_EPT_EXEC_ONLY};
+                                                            .exec_only = v->caps.ept_vpid & VMX_EPT_EXEC_ONLY,
+                                                            .mode_based = c_proc2(c, VMX_PROC2_MODE_BASED_EXECUTE)};
 }
 
 static void load_pdptes(struct cpu *cpu, const struct vmx *v, const struct check_ctx *c) {
@@ -158,7 +159,7 @@ static void load_guest(struct cpu *cpu, const struct check_ctx *c) {
 /* SDM 3, "Basic VM-Entry Checks": true when VM entry may go on */
 static bool basic_checks_pass(struct cpu *cpu, bool launch) {
     const struct vmcs *c = vmx_of(cpu)->current;
-    if (!c)
+    if (!c || c->shadow)
         vmx_fail_invalid(cpu);
     else if (cpu->intr.movss_shadow)
         vmx_fail(cpu, VMX_ERR_ENTRY_MOV_SS);

@@ -83,6 +83,12 @@ static void insn_vmclear(struct cpu *cpu, const struct insn *i) {
     }
 }
 
+/* Bit 31, the shadow-VMCS indicator, may be 1 where "VMCS shadowing" may be 1. */
+static bool revision_ok(const struct vmx *v, uint32_t revision) {
+    bool shadowing = vmx_can(&v->caps, VMX_PROC2, VMX_PROC2_VMCS_SHADOWING);
+    return (shadowing ? revision & 0x7FFFFFFF : revision) == VMCS_REVISION;
+}
+
 static void insn_vmptrld(struct cpu *cpu, const struct insn *i) {
     struct vmx *v = vmx_of(cpu);
     uint64_t pa = vmx_operand64(cpu, i);
@@ -90,7 +96,7 @@ static void insn_vmptrld(struct cpu *cpu, const struct insn *i) {
         vmx_fail(cpu, VMX_ERR_VMPTRLD_ADDRESS);
     else if (pa == v->vmxon_ptr)
         vmx_fail(cpu, VMX_ERR_VMPTRLD_VMXON_POINTER);
-    else if ((uint32_t)phys_read(cpu, pa, 4) != VMCS_REVISION)
+    else if (!revision_ok(v, (uint32_t)phys_read(cpu, pa, 4)))
         vmx_fail(cpu, VMX_ERR_VMPTRLD_REVISION);
     else {
         v->current = vmcs_activate(cpu, pa);
@@ -171,7 +177,7 @@ void vmx_insn(struct cpu *cpu, const struct insn *i) {
     if (!v->on || !exists(v, i->id)) cpu_ud(cpu);
     unsigned n = i->id - (unsigned)INSN_VMXON;
     if (n >= sizeof insns / sizeof insns[0] || !insns[n].body) cpu_ud(cpu);
-    if (cpu->virt.guest) {
+    if (cpu->virt.guest && !vmx_shadowed(cpu, i)) {
         struct vmx_exit x = {.reason = insns[n].reason};
         if (insns[n].operands) vmx_exit_insn_info(cpu, &x);
         vmx_exit_insn(cpu, x.reason, 0);

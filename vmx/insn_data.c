@@ -13,19 +13,44 @@ static unsigned find_field(struct cpu *cpu, uint64_t encoding, bool *high) {
     return field;
 }
 
-void insn_vmread(struct cpu *cpu, const struct insn *i) {
+/* The register that holds the encoding */
+static uint64_t encoding_operand(const struct cpu *cpu, const struct insn *i) {
+    bool in_rm = i->id == INSN_VMREAD && i->form == FORM_RR;
+    return cpu->gpr[(in_rm ? i->rm : i->reg) / 8u] & operand_mask(cpu);
+}
+
+/* SDM 3, "VMCS Shadowing": in the guest without a VM exit when the bitmap says so */
+bool vmx_shadowed(struct cpu *cpu, const struct insn *i) {
     const struct vmx *v = vmx_of(cpu);
+    const uint64_t *f = vmcs_data(cpu);
+    if ((i->id != INSN_VMREAD && i->id != INSN_VMWRITE) || !vmx_proc2(v, VMX_PROC2_VMCS_SHADOWING)) return false;
+    uint64_t encoding = encoding_operand(cpu, i);
+    if (encoding >> 15) return false;
+    uint64_t map = i->id == INSN_VMREAD ? f[F_VMREAD_BITMAP] : f[F_VMWRITE_BITMAP];
+    return !(phys_read(cpu, map + encoding / 8, 1) >> (encoding & 7) & 1);
+}
+
+/* The current VMCS, or in the guest the one that the VMCS link pointer names; NULL: none */
+static struct vmcs *target(struct cpu *cpu) {
+    struct vmx *v = vmx_of(cpu);
+    if (!cpu->virt.guest) return v->current;
+    uint64_t link = v->current->f[F_VMCS_LINK_POINTER];
+    return link == VMX_NO_POINTER ? NULL : vmcs_activate(cpu, link);
+}
+
+void insn_vmread(struct cpu *cpu, const struct insn *i) {
+    struct vmcs *c = target(cpu);
     bool high;
-    if (!v->current) {
+    if (!c) {
         vmx_fail_invalid(cpu);
         return;
     }
-    unsigned field = find_field(cpu, *cpu_r64(cpu, i->form == FORM_RR ? i->rm : i->reg) & operand_mask(cpu), &high);
+    unsigned field = find_field(cpu, encoding_operand(cpu, i), &high);
     if (field == F_NONE) {
         vmx_fail(cpu, VMX_ERR_UNSUPPORTED_FIELD);
         return;
     }
-    uint64_t val = (high ? v->current->f[field] >> 32 : v->current->f[field]) & operand_mask(cpu);
+    uint64_t val = (high ? c->f[field] >> 32 : c->f[field]) & operand_mask(cpu);
     if (i->form == FORM_RR)
         *cpu_r64(cpu, i->reg) = val;
     else {
@@ -41,9 +66,10 @@ void insn_vmread(struct cpu *cpu, const struct insn *i) {
 
 void insn_vmwrite(struct cpu *cpu, const struct insn *i) {
     struct vmx *v = vmx_of(cpu);
+    struct vmcs *c = target(cpu);
     bool high;
     uint64_t val;
-    if (!v->current) {
+    if (!c) {
         vmx_fail_invalid(cpu);
         return;
     }
@@ -54,7 +80,7 @@ void insn_vmwrite(struct cpu *cpu, const struct insn *i) {
         uint64_t la = ea_linear(cpu, i, size, MEM_READ);
         val = size == 8 ? mem_read64(cpu, i, la) : mem_read32(cpu, i, la);
     }
-    unsigned field = find_field(cpu, *cpu_r64(cpu, i->reg) & operand_mask(cpu), &high);
+    unsigned field = find_field(cpu, encoding_operand(cpu, i), &high);
     if (field == F_NONE) {
         vmx_fail(cpu, VMX_ERR_UNSUPPORTED_FIELD);
         return;
@@ -64,7 +90,7 @@ void insn_vmwrite(struct cpu *cpu, const struct insn *i) {
         vmx_fail(cpu, VMX_ERR_READ_ONLY_FIELD);
         return;
     }
-    if (high) val = (v->current->f[field] & 0xFFFFFFFF) | val << 32;
-    vmcs_write(v, v->current, field, val);
+    if (high) val = (c->f[field] & 0xFFFFFFFF) | val << 32;
+    vmcs_write(v, c, field, val);
     vmx_succeed(cpu);
 }

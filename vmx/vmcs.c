@@ -17,6 +17,7 @@ static void from_memory(struct cpu *cpu, struct vmcs *c, uint64_t addr) {
     c->addr = addr;
     c->launched = image[0] & 1;
     c->stale = false;
+    c->shadow = phys_read(cpu, addr, 4) >> 31;
     c->valid = 0;
     for (unsigned i = 0; i < F_COUNT; i++) c->f[i] = image[1 + i] & vmcs_width_mask(vmcs_field_rows[i].width);
 }

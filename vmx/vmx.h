@@ -31,6 +31,7 @@ struct vmcs {
     uint64_t f[F_COUNT];
     uint64_t addr; /* physical address of its region; VMX_NO_POINTER: free slot */
     bool launched;
+    bool shadow;    /* bit 31 of the revision identifier: a shadow VMCS, for VMREAD and VMWRITE in the guest */
     bool stale;     /* launched before the last VMXOFF: VMRESUME fails with error 6 */
     uint32_t valid; /* bits of enum check_group: all rules of the group held and no field they read was written since */
     uint32_t live;  /* the live checks that apply, and EFER.LMA when that was found out; see vmx_check_live */
@@ -128,6 +129,8 @@ void vmx_fail_invalid(struct cpu *cpu);
 void vmx_fail(struct cpu *cpu, enum vmx_error error); /* VMfailValid, or VMfailInvalid without a current VMCS */
 /* 64-bit memory operand */
 uint64_t vmx_operand64(struct cpu *cpu, const struct insn *i);
+/* Is this a VMREAD or VMWRITE that the guest may do on the shadow VMCS? */
+bool vmx_shadowed(struct cpu *cpu, const struct insn *i);
 void insn_vmread(struct cpu *cpu, const struct insn *i);
 void insn_vmwrite(struct cpu *cpu, const struct insn *i);
 void insn_invept(struct cpu *cpu, const struct insn *i);
