@@ -184,6 +184,7 @@ static insn_fn *function_for(const struct machine *m, const struct cpu *cpu, con
     insn_fn *best = op_specialize(i);
     if (best) return best;
     insn_fn *const *fn = m->ops->fn[i->id][i->form][size];
+    if ((i->flags & INSN_FLAT) && i->index == REG_ZERO && fn[2]) return fn[2];
     if ((i->flags & INSN_FLAT) && fn[1]) return fn[1];
     return fn[0] ? fn[0] : op_ud;
 }

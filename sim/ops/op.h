@@ -70,11 +70,12 @@ void op_ud(struct cpu *cpu, const struct insn *i);     /* #UD */
 void op_system(struct cpu *cpu, const struct insn *i); /* prologue of A_SYS instructions */
 
 /* Semantic functions by id, form and operand size: [id].form[f].fn[log2 size]. `flat` is used for INSN_FLAT operands, else `gen`.
- * A NULL flat entry means: use gen. Forms in one table per file of sim/ops/, joined by sim/ops/table.c. */
+ * A NULL flat entry means: use gen; a NULL base entry: use flat. Forms in one table per file of sim/ops/, joined by sim/ops/table.c. */
 struct op_forms {
     uint16_t id;
     uint8_t form;
     insn_fn *gen[4], *flat[4]; /* index: log2 of the operand bytes; CMPXCHG16B uses 3 */
+    insn_fn *base[4];          /* flat, and without an index register */
 };
 struct op_group {
     const struct op_forms *rows;
@@ -87,7 +88,7 @@ extern const struct op_group op_group_move, op_group_alu, op_group_shift, op_gro
 
 /* The dense table built from the groups at start-up (per machine): the decoder asks it. */
 struct op_table {
-    insn_fn *fn[INSN_COUNT][FORM_COUNT][4][2];
+    insn_fn *fn[INSN_COUNT][FORM_COUNT][4][3]; /* gen, flat, base */
 };
 void op_table_build(struct op_table *t);
 /* Fusion: given a record and its follower, both decoded, the function that does both, or NULL. */

@@ -58,6 +58,22 @@ EACH_SIZE(ARITH)
 
 /* ---- two operands, result written ---- */
 
+#define BINARY_FLAT(op, B, sfx, ea)                                                                                    \
+    OPFN op_##op##_rm##B##sfx(struct cpu *cpu, const struct insn *i) {                                                 \
+        HOST_R(B, ea(cpu, i), op_##op##_rm##B);                                                                        \
+        set_reg##B(cpu, i->reg, do_##op##B(cpu, reg##B(cpu, i->reg), ld##B(p)));                                       \
+        NEXT(cpu, i);                                                                                                  \
+    }                                                                                                                  \
+    OPFN op_##op##_mr##B##sfx(struct cpu *cpu, const struct insn *i) {                                                 \
+        HOST_RW(B, ea(cpu, i), op_##op##_mr##B);                                                                       \
+        st##B(p, do_##op##B(cpu, ld##B(p), reg##B(cpu, i->reg)));                                                      \
+        NEXT(cpu, i);                                                                                                  \
+    }                                                                                                                  \
+    OPFN op_##op##_mi##B##sfx(struct cpu *cpu, const struct insn *i) {                                                 \
+        HOST_RW(B, ea(cpu, i), op_##op##_mi##B);                                                                       \
+        st##B(p, do_##op##B(cpu, ld##B(p), (uint##B##_t)i->imm));                                                      \
+        NEXT(cpu, i);                                                                                                  \
+    }
 #define BINARY(op, B)                                                                                                  \
     OPFN op_##op##_rr##B(struct cpu *cpu, const struct insn *i) {                                                      \
         set_reg##B(cpu, i->reg, do_##op##B(cpu, reg##B(cpu, i->reg), reg##B(cpu, i->rm)));                             \
@@ -72,37 +88,40 @@ EACH_SIZE(ARITH)
         set_reg##B(cpu, i->reg, do_##op##B(cpu, reg##B(cpu, i->reg), v));                                              \
         NEXT(cpu, i);                                                                                                  \
     }                                                                                                                  \
-    OPFN op_##op##_rm##B##f(struct cpu *cpu, const struct insn *i) {                                                   \
-        HOST_R(B, ea_flat(cpu, i), op_##op##_rm##B);                                                                   \
-        set_reg##B(cpu, i->reg, do_##op##B(cpu, reg##B(cpu, i->reg), ld##B(p)));                                       \
-        NEXT(cpu, i);                                                                                                  \
-    }                                                                                                                  \
     OPFN op_##op##_mr##B(struct cpu *cpu, const struct insn *i) {                                                      \
         GEN_RMW(B, ea_linear(cpu, i, B / 8, MEM_RMW), do_##op##B(cpu, old, reg##B(cpu, i->reg)));                      \
-        NEXT(cpu, i);                                                                                                  \
-    }                                                                                                                  \
-    OPFN op_##op##_mr##B##f(struct cpu *cpu, const struct insn *i) {                                                   \
-        HOST_RW(B, ea_flat(cpu, i), op_##op##_mr##B);                                                                  \
-        st##B(p, do_##op##B(cpu, ld##B(p), reg##B(cpu, i->reg)));                                                      \
         NEXT(cpu, i);                                                                                                  \
     }                                                                                                                  \
     OPFN op_##op##_mi##B(struct cpu *cpu, const struct insn *i) {                                                      \
         GEN_RMW(B, ea_linear(cpu, i, B / 8, MEM_RMW), do_##op##B(cpu, old, (uint##B##_t)i->imm));                      \
         NEXT(cpu, i);                                                                                                  \
     }                                                                                                                  \
-    OPFN op_##op##_mi##B##f(struct cpu *cpu, const struct insn *i) {                                                   \
-        HOST_RW(B, ea_flat(cpu, i), op_##op##_mi##B);                                                                  \
-        st##B(p, do_##op##B(cpu, ld##B(p), (uint##B##_t)i->imm));                                                      \
-        NEXT(cpu, i);                                                                                                  \
-    }
+    BINARY_FLAT(op, B, f, ea_flat) BINARY_FLAT(op, B, b, ea_base)
 #define BINARY_ALL(B)                                                                                                  \
     BINARY(add, B) BINARY(or, B) BINARY(adc, B) BINARY(sbb, B) BINARY(and, B) BINARY(sub, B) BINARY(xor, B)
 EACH_SIZE(BINARY_ALL)
 #undef BINARY_ALL
 #undef BINARY
+#undef BINARY_FLAT
 
 /* ---- two operands, flags only: CMP is SUB, TEST is AND ---- */
 
+#define COMPARE_FLAT(op, how, B, sfx, ea)                                                                              \
+    OPFN op_##op##_rm##B##sfx(struct cpu *cpu, const struct insn *i) {                                                 \
+        HOST_R(B, ea(cpu, i), op_##op##_rm##B);                                                                        \
+        (void)do_##how##B(cpu, reg##B(cpu, i->reg), ld##B(p));                                                         \
+        NEXT(cpu, i);                                                                                                  \
+    }                                                                                                                  \
+    OPFN op_##op##_mr##B##sfx(struct cpu *cpu, const struct insn *i) {                                                 \
+        HOST_R(B, ea(cpu, i), op_##op##_mr##B);                                                                        \
+        (void)do_##how##B(cpu, ld##B(p), reg##B(cpu, i->reg));                                                         \
+        NEXT(cpu, i);                                                                                                  \
+    }                                                                                                                  \
+    OPFN op_##op##_mi##B##sfx(struct cpu *cpu, const struct insn *i) {                                                 \
+        HOST_R(B, ea(cpu, i), op_##op##_mi##B);                                                                        \
+        (void)do_##how##B(cpu, ld##B(p), (uint##B##_t)i->imm);                                                         \
+        NEXT(cpu, i);                                                                                                  \
+    }
 #define COMPARE(op, how, B)                                                                                            \
     OPFN op_##op##_rr##B(struct cpu *cpu, const struct insn *i) {                                                      \
         (void)do_##how##B(cpu, reg##B(cpu, i->reg), reg##B(cpu, i->rm));                                               \
@@ -117,19 +136,9 @@ EACH_SIZE(BINARY_ALL)
         (void)do_##how##B(cpu, reg##B(cpu, i->reg), v);                                                                \
         NEXT(cpu, i);                                                                                                  \
     }                                                                                                                  \
-    OPFN op_##op##_rm##B##f(struct cpu *cpu, const struct insn *i) {                                                   \
-        HOST_R(B, ea_flat(cpu, i), op_##op##_rm##B);                                                                   \
-        (void)do_##how##B(cpu, reg##B(cpu, i->reg), ld##B(p));                                                         \
-        NEXT(cpu, i);                                                                                                  \
-    }                                                                                                                  \
     OPFN op_##op##_mr##B(struct cpu *cpu, const struct insn *i) {                                                      \
         uint##B##_t v = load##B(cpu, i);                                                                               \
         (void)do_##how##B(cpu, v, reg##B(cpu, i->reg));                                                                \
-        NEXT(cpu, i);                                                                                                  \
-    }                                                                                                                  \
-    OPFN op_##op##_mr##B##f(struct cpu *cpu, const struct insn *i) {                                                   \
-        HOST_R(B, ea_flat(cpu, i), op_##op##_mr##B);                                                                   \
-        (void)do_##how##B(cpu, ld##B(p), reg##B(cpu, i->reg));                                                         \
         NEXT(cpu, i);                                                                                                  \
     }                                                                                                                  \
     OPFN op_##op##_mi##B(struct cpu *cpu, const struct insn *i) {                                                      \
@@ -137,18 +146,21 @@ EACH_SIZE(BINARY_ALL)
         (void)do_##how##B(cpu, v, (uint##B##_t)i->imm);                                                                \
         NEXT(cpu, i);                                                                                                  \
     }                                                                                                                  \
-    OPFN op_##op##_mi##B##f(struct cpu *cpu, const struct insn *i) {                                                   \
-        HOST_R(B, ea_flat(cpu, i), op_##op##_mi##B);                                                                   \
-        (void)do_##how##B(cpu, ld##B(p), (uint##B##_t)i->imm);                                                         \
-        NEXT(cpu, i);                                                                                                  \
-    }
+    COMPARE_FLAT(op, how, B, f, ea_flat) COMPARE_FLAT(op, how, B, b, ea_base)
 #define COMPARE_ALL(B) COMPARE(cmp, sub, B) COMPARE(test, and, B)
 EACH_SIZE(COMPARE_ALL)
 #undef COMPARE_ALL
 #undef COMPARE
+#undef COMPARE_FLAT
 
 /* ---- one operand ---- */
 
+#define UNARY_FLAT(op, B, sfx, ea)                                                                                     \
+    OPFN op_##op##_m##B##sfx(struct cpu *cpu, const struct insn *i) {                                                  \
+        HOST_RW(B, ea(cpu, i), op_##op##_m##B);                                                                        \
+        st##B(p, do_##op##B(cpu, ld##B(p)));                                                                           \
+        NEXT(cpu, i);                                                                                                  \
+    }
 #define UNARY(op, B)                                                                                                   \
     OPFN op_##op##_r##B(struct cpu *cpu, const struct insn *i) {                                                       \
         set_reg##B(cpu, i->reg, do_##op##B(cpu, reg##B(cpu, i->reg)));                                                 \
@@ -158,20 +170,17 @@ EACH_SIZE(COMPARE_ALL)
         GEN_RMW(B, ea_linear(cpu, i, B / 8, MEM_RMW), do_##op##B(cpu, old));                                           \
         NEXT(cpu, i);                                                                                                  \
     }                                                                                                                  \
-    OPFN op_##op##_m##B##f(struct cpu *cpu, const struct insn *i) {                                                    \
-        HOST_RW(B, ea_flat(cpu, i), op_##op##_m##B);                                                                   \
-        st##B(p, do_##op##B(cpu, ld##B(p)));                                                                           \
-        NEXT(cpu, i);                                                                                                  \
-    }
+    UNARY_FLAT(op, B, f, ea_flat) UNARY_FLAT(op, B, b, ea_base)
 #define UNARY_ALL(B) UNARY(inc, B) UNARY(dec, B) UNARY(not, B) UNARY(neg, B)
 EACH_SIZE(UNARY_ALL)
 #undef UNARY_ALL
 #undef UNARY
+#undef UNARY_FLAT
 
 #define BINARY_ROWS(ID, op)                                                                                            \
-    ROW(ID, RR, op_##op##_rr), ROW(ID, RI, op_##op##_ri), ROW_FLAT(ID, RM, op_##op##_rm),                              \
-        ROW_FLAT(ID, MR, op_##op##_mr), ROW_FLAT(ID, MI, op_##op##_mi)
-#define UNARY_ROWS(ID, op) ROW(ID, R, op_##op##_r), ROW_FLAT(ID, M, op_##op##_m)
+    ROW(ID, RR, op_##op##_rr), ROW(ID, RI, op_##op##_ri), ROW_BASE(ID, RM, op_##op##_rm),                              \
+        ROW_BASE(ID, MR, op_##op##_mr), ROW_BASE(ID, MI, op_##op##_mi)
+#define UNARY_ROWS(ID, op) ROW(ID, R, op_##op##_r), ROW_BASE(ID, M, op_##op##_m)
 
 static const struct op_forms rows[] = {
     BINARY_ROWS(ADD, add), BINARY_ROWS(OR, or),   BINARY_ROWS(ADC, adc), BINARY_ROWS(SBB, sbb),   BINARY_ROWS(AND, and),

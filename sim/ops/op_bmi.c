@@ -161,7 +161,7 @@ MULX(64, unsigned __int128)
 
 #define ROW2(ID, form, name)                                                                                           \
     {                                                                                                                  \
-        INSN_##ID, FORM_##form, {0, 0, name##32, name##64}, { 0, 0, 0, 0 }                                             \
+        INSN_##ID, FORM_##form, {0, 0, name##32, name##64}, {0}, { 0 }                                                 \
     }
 #define THREE_ROWS(ID, op) ROW2(ID, RRR, op_##op##_rrr), ROW2(ID, RRM, op_##op##_rrm)
 #define TWO_ROWS(ID, op)   ROW2(ID, RR, op_##op##_rr), ROW2(ID, RM, op_##op##_rm)

@@ -54,7 +54,7 @@ EACH_COND(CMOV)
 
 static const struct op_forms rows[] = {
 #define SET_ROWS(cc, code)                                                                                             \
-    ROW_ANY(SET##cc, R, op_set##cc##_r), {INSN_SET##cc, FORM_M, FALL(op_set##cc##_m), FALL(op_set##cc##_mf)},
+    ROW_ANY(SET##cc, R, op_set##cc##_r), {INSN_SET##cc, FORM_M, FALL(op_set##cc##_m), FALL(op_set##cc##_mf), {0}},
     EACH_COND(SET_ROWS)
 #undef SET_ROWS
 #define CMOV_ROWS(cc, code) ROW3(CMOV##cc, RR, op_cmov##cc##_rr), ROW3_FLAT(CMOV##cc, RM, op_cmov##cc##_rm),

@@ -85,13 +85,22 @@ EACH_SIZE(CONDITIONS)
 #define COND_BELOW(X, ...) X(__VA_ARGS__, B, 2) X(__VA_ARGS__, NB, 3) X(__VA_ARGS__, BE, 6) X(__VA_ARGS__, NBE, 7)
 #define COND_SUB(X, ...)   COND_LOGIC(X, __VA_ARGS__) COND_BELOW(X, __VA_ARGS__)
 
-/* ---- the operands of each form: `a` (destination) and `b` ---- */
+/* ---- the operands of each form: `a` (destination) and `b`; the letter b in a form is memory without an index ---- */
 
 #define OPERANDS_rr(B) const uint##B##_t a = reg##B(cpu, i->reg), b = reg##B(cpu, i->rm)
 #define OPERANDS_ri(B) const uint##B##_t a = reg##B(cpu, i->reg), b = (uint##B##_t)i->imm
 #define OPERANDS_rm(B)                                                                                                 \
     HOST_R(B, ea_flat(cpu, i), fuse_miss);                                                                             \
     const uint##B##_t a = reg##B(cpu, i->reg), b = ld##B(p)
+#define OPERANDS_rb(B)                                                                                                 \
+    HOST_R(B, ea_base(cpu, i), fuse_miss);                                                                             \
+    const uint##B##_t a = reg##B(cpu, i->reg), b = ld##B(p)
+#define OPERANDS_br(B)                                                                                                 \
+    HOST_R(B, ea_base(cpu, i), fuse_miss);                                                                             \
+    const uint##B##_t a = ld##B(p), b = reg##B(cpu, i->reg)
+#define OPERANDS_bi(B)                                                                                                 \
+    HOST_R(B, ea_base(cpu, i), fuse_miss);                                                                             \
+    const uint##B##_t a = ld##B(p), b = (uint##B##_t)i->imm
 #define OPERANDS_mr(B)                                                                                                 \
     HOST_R(B, ea_flat(cpu, i), fuse_miss);                                                                             \
     const uint##B##_t a = ld##B(p), b = reg##B(cpu, i->reg)
@@ -151,10 +160,14 @@ EACH_SIZE(CONDITIONS)
 
 #define CMP_FORMS(B)                                                                                                   \
     COND_SUB(FUSE_CMP, rr, B)                                                                                          \
-    COND_SUB(FUSE_CMP, ri, B) COND_SUB(FUSE_CMP, rm, B) COND_SUB(FUSE_CMP, mr, B) COND_SUB(FUSE_CMP, mi, B)
+    COND_SUB(FUSE_CMP, ri, B)                                                                                          \
+    COND_SUB(FUSE_CMP, rm, B)                                                                                          \
+    COND_SUB(FUSE_CMP, mr, B)                                                                                          \
+    COND_SUB(FUSE_CMP, mi, B) COND_SUB(FUSE_CMP, rb, B) COND_SUB(FUSE_CMP, br, B) COND_SUB(FUSE_CMP, bi, B)
 #define TEST_FORMS(B)                                                                                                  \
     COND_LOGIC(FUSE_TEST, rr, B)                                                                                       \
-    COND_LOGIC(FUSE_TEST, ri, B) COND_LOGIC(FUSE_TEST, mr, B) COND_LOGIC(FUSE_TEST, mi, B)
+    COND_LOGIC(FUSE_TEST, ri, B)                                                                                       \
+    COND_LOGIC(FUSE_TEST, mr, B) COND_LOGIC(FUSE_TEST, mi, B) COND_LOGIC(FUSE_TEST, br, B) COND_LOGIC(FUSE_TEST, bi, B)
 #define REG_FORMS(B)                                                                                                   \
     COND_SUB(FUSE_SUB, rr, B)                                                                                          \
     COND_SUB(FUSE_SUB, ri, B)                                                                                          \
@@ -170,6 +183,7 @@ REG_FORMS(64)
 struct fuse_row {
     uint16_t id;
     uint8_t form;
+    bool base; /* a memory operand without an index */
     insn_fn *fn[4][16];
 };
 #define AT_cmp(form, B, cc, code)  [code] = fuse_cmp_##form##B##_##cc,
@@ -192,24 +206,24 @@ struct fuse_row {
         [LG_32] = {COND_STEP(at, 32)}, [LG_64] = { COND_STEP(at, 64) }                                                 \
     }
 
+#define CMP(form, b, at_form)                                                                                          \
+    { INSN_CMP, FORM_##form, b, ALL_SIZES(COND_SUB, AT_cmp, at_form) }
+#define TEST(form, b, at_form)                                                                                         \
+    { INSN_TEST, FORM_##form, b, ALL_SIZES(COND_LOGIC, AT_test, at_form) }
+#define SUB(form, at_form)                                                                                             \
+    { INSN_SUB, FORM_##form, false, TWO_SIZES(COND_SUB, AT_sub, at_form) }
+#define AND(form, at_form)                                                                                             \
+    { INSN_AND, FORM_##form, false, TWO_SIZES(COND_LOGIC, AT_and, at_form) }
+#define ADD(form, at_form)                                                                                             \
+    { INSN_ADD, FORM_##form, false, TWO_SIZES(COND_ADD, AT_add, at_form) }
+#define STEP(ID, at)                                                                                                   \
+    { INSN_##ID, FORM_R, false, STEP_SIZES(at) }
 static const struct fuse_row fuse_rows[] = {
-    {INSN_CMP,              FORM_RR,     ALL_SIZES(COND_SUB,                             AT_cmp, rr)},
-    {INSN_CMP,                  FORM_RI,                             ALL_SIZES(COND_SUB,                                                                    AT_cmp, ri)},
-    {INSN_CMP,   FORM_RM,ALL_SIZES(COND_SUB,AT_cmp, rm)},
-    {INSN_CMP,              FORM_MR,                ALL_SIZES(COND_SUB,                                                                 AT_cmp, mr)},
-    {INSN_CMP,                  FORM_MI,                             ALL_SIZES(COND_SUB,                                                                    AT_cmp, mi)},
-    {INSN_TEST,   FORM_RR,ALL_SIZES(COND_LOGIC,AT_test, rr)},
-    {INSN_TEST,              FORM_RI, ALL_SIZES(COND_LOGIC, AT_test, ri)},
-    {INSN_TEST,                  FORM_MR,                             ALL_SIZES(COND_LOGIC,                                                                   AT_test, mr)},
-    {INSN_TEST, FORM_MI,             ALL_SIZES(COND_LOGIC,                                                                                     AT_test, mi)},
-    {INSN_SUB,             FORM_RR,    TWO_SIZES(COND_SUB,                              AT_sub, rr)},
-    {INSN_SUB,                  FORM_RI,                             TWO_SIZES(COND_SUB,                                                                   AT_sub, ri)},
-    {INSN_AND, FORM_RR,TWO_SIZES(COND_LOGIC,AT_and, rr)},
-    {INSN_AND,             FORM_RI,                 TWO_SIZES(COND_LOGIC,                               AT_and, ri)},
-    {INSN_ADD,                  FORM_RR,                             TWO_SIZES(COND_ADD,                                                                    AT_add, rr)},
-    {INSN_ADD,   FORM_RI,     TWO_SIZES(COND_ADD,                   AT_add, ri)},
-    {INSN_INC,              FORM_R, STEP_SIZES(AT_inc)},
-    {INSN_DEC,                  FORM_R,                             STEP_SIZES(AT_dec)                                                                   },
+    CMP(RR, false, rr),  CMP(RI, false, ri),  CMP(RM, false, rm), CMP(MR, false, mr),  CMP(MI, false, mi),
+    CMP(RM, true, rb),   CMP(MR, true, br),   CMP(MI, true, bi),  TEST(RR, false, rr), TEST(RI, false, ri),
+    TEST(MR, false, mr), TEST(MI, false, mi), TEST(MR, true, br), TEST(MI, true, bi),  SUB(RR, rr),
+    SUB(RI, ri),         AND(RR, rr),         AND(RI, ri),        ADD(RR, rr),         ADD(RI, ri),
+    STEP(INC, AT_inc),   STEP(DEC, AT_dec),
 };
 
 /* The condition code of a Jcc, or -1 */
@@ -227,10 +241,13 @@ static int jcc_code(unsigned id) {
 
 insn_fn *op_fuse(const struct insn *first, const struct insn *second) {
     int code = jcc_code(second->id);
+    bool mem = first->flags & INSN_MEM;
     if (code < 0 || second->form != FORM_J || second->size == LG_16) return NULL;
-    if ((first->flags & INSN_MEM) && !(first->flags & INSN_FLAT)) return NULL;
-    for (unsigned r = 0; r < sizeof fuse_rows / sizeof fuse_rows[0]; r++)
-        if (fuse_rows[r].id == first->id && fuse_rows[r].form == first->form)
-            return fuse_rows[r].fn[first->size & 3][code];
+    if (mem && !(first->flags & INSN_FLAT)) return NULL;
+    bool base = mem && first->index == REG_ZERO;
+    for (unsigned r = 0; r < sizeof fuse_rows / sizeof fuse_rows[0]; r++) {
+        const struct fuse_row *f = &fuse_rows[r];
+        if (f->id == first->id && f->form == first->form && f->base == base) return f->fn[first->size & 3][code];
+    }
     return NULL;
 }

@@ -87,7 +87,7 @@ static const struct op_forms rows[] = {
     ROW_ANY(STD, 0, op_std),
     ROW_ANY(LAHF, 0, op_lahf),
     ROW_ANY(SAHF, 0, op_sahf),
-    {INSN_BOUND, FORM_RM, {0, op_bound_rm16, op_bound_rm32, 0}, {0, 0, 0, 0}},
+    ROW_SIZES(BOUND, RM, op_bound_rm16, op_bound_rm32, 0),
     HINT(NOP),
     ROW_ANY(NOP, RR, op_nop),
     ROW_ANY(NOP, RM, op_nop),

@@ -1,6 +1,22 @@
 /* MOV, MOVZX, MOVSX, MOVSXD, LEA, MOVBE, MOVNTI, MOVDIRI, MOVDIR64B, BSWAP, the CBW family, XLAT. */
 #include "sim/ops/opdef.h"
 
+#define MOV_FLAT(B, sfx, ea)                                                                                           \
+    OPFN op_mov_rm##B##sfx(struct cpu *cpu, const struct insn *i) {                                                    \
+        HOST_R(B, ea(cpu, i), op_mov_rm##B);                                                                           \
+        set_reg##B(cpu, i->reg, ld##B(p));                                                                             \
+        NEXT(cpu, i);                                                                                                  \
+    }                                                                                                                  \
+    OPFN op_mov_mr##B##sfx(struct cpu *cpu, const struct insn *i) {                                                    \
+        HOST_W(B, ea(cpu, i), op_mov_mr##B);                                                                           \
+        st##B(p, reg##B(cpu, i->reg));                                                                                 \
+        NEXT(cpu, i);                                                                                                  \
+    }                                                                                                                  \
+    OPFN op_mov_mi##B##sfx(struct cpu *cpu, const struct insn *i) {                                                    \
+        HOST_W(B, ea(cpu, i), op_mov_mi##B);                                                                           \
+        st##B(p, (uint##B##_t)i->imm);                                                                                 \
+        NEXT(cpu, i);                                                                                                  \
+    }
 #define MOV(B)                                                                                                         \
     OPFN op_mov_rr##B(struct cpu *cpu, const struct insn *i) {                                                         \
         set_reg##B(cpu, i->reg, reg##B(cpu, i->rm));                                                                   \
@@ -10,41 +26,18 @@
         set_reg##B(cpu, i->reg, load##B(cpu, i));                                                                      \
         NEXT(cpu, i);                                                                                                  \
     }                                                                                                                  \
-    OPFN op_mov_rm##B##f(struct cpu *cpu, const struct insn *i) {                                                      \
-        HOST_R(B, ea_flat(cpu, i), op_mov_rm##B);                                                                      \
-        set_reg##B(cpu, i->reg, ld##B(p));                                                                             \
-        NEXT(cpu, i);                                                                                                  \
-    }                                                                                                                  \
-    OPFN op_mov_rm##B##b(struct cpu *cpu, const struct insn *i) {                                                      \
-        HOST_R(B, ea_base(cpu, i), op_mov_rm##B);                                                                      \
-        set_reg##B(cpu, i->reg, ld##B(p));                                                                             \
-        NEXT(cpu, i);                                                                                                  \
-    }                                                                                                                  \
     OPFN op_mov_mr##B(struct cpu *cpu, const struct insn *i) {                                                         \
         store##B(cpu, i, reg##B(cpu, i->reg));                                                                         \
-        NEXT(cpu, i);                                                                                                  \
-    }                                                                                                                  \
-    OPFN op_mov_mr##B##f(struct cpu *cpu, const struct insn *i) {                                                      \
-        HOST_W(B, ea_flat(cpu, i), op_mov_mr##B);                                                                      \
-        st##B(p, reg##B(cpu, i->reg));                                                                                 \
-        NEXT(cpu, i);                                                                                                  \
-    }                                                                                                                  \
-    OPFN op_mov_mr##B##b(struct cpu *cpu, const struct insn *i) {                                                      \
-        HOST_W(B, ea_base(cpu, i), op_mov_mr##B);                                                                      \
-        st##B(p, reg##B(cpu, i->reg));                                                                                 \
         NEXT(cpu, i);                                                                                                  \
     }                                                                                                                  \
     OPFN op_mov_mi##B(struct cpu *cpu, const struct insn *i) {                                                         \
         store##B(cpu, i, (uint##B##_t)i->imm);                                                                         \
         NEXT(cpu, i);                                                                                                  \
     }                                                                                                                  \
-    OPFN op_mov_mi##B##f(struct cpu *cpu, const struct insn *i) {                                                      \
-        HOST_W(B, ea_flat(cpu, i), op_mov_mi##B);                                                                      \
-        st##B(p, (uint##B##_t)i->imm);                                                                                 \
-        NEXT(cpu, i);                                                                                                  \
-    }
+    MOV_FLAT(B, f, ea_flat) MOV_FLAT(B, b, ea_base)
 EACH_SIZE(MOV)
 #undef MOV
+#undef MOV_FLAT
 
 #define MOV_RI(B, field)                                                                                               \
     OPFN op_mov_ri##B(struct cpu *cpu, const struct insn *i) {                                                         \
@@ -59,6 +52,12 @@ MOV_RI(64, imm64)
 
 /* ---- MOVZX, MOVSX, MOVSXD: S source bits, B destination bits; the source size is in vreg ---- */
 
+#define EXTEND_FLAT(op, T, S, B, sfx, ea)                                                                              \
+    OPFN op_##op##_rm##S##_##B##sfx(struct cpu *cpu, const struct insn *i) {                                           \
+        HOST_R(S, ea(cpu, i), op_##op##_rm##S##_##B);                                                                  \
+        set_reg##B(cpu, i->reg, (uint##B##_t)(T##S##_t)ld##S(p));                                                      \
+        NEXT(cpu, i);                                                                                                  \
+    }
 #define EXTEND(op, T, S, B)                                                                                            \
     OPFN op_##op##_rr##S##_##B(struct cpu *cpu, const struct insn *i) {                                                \
         set_reg##B(cpu, i->reg, (uint##B##_t)(T##S##_t)reg##S(cpu, i->rm));                                            \
@@ -68,11 +67,7 @@ MOV_RI(64, imm64)
         set_reg##B(cpu, i->reg, (uint##B##_t)(T##S##_t)load##S(cpu, i));                                               \
         NEXT(cpu, i);                                                                                                  \
     }                                                                                                                  \
-    OPFN op_##op##_rm##S##_##B##f(struct cpu *cpu, const struct insn *i) {                                             \
-        HOST_R(S, ea_flat(cpu, i), op_##op##_rm##S##_##B);                                                             \
-        set_reg##B(cpu, i->reg, (uint##B##_t)(T##S##_t)ld##S(p));                                                      \
-        NEXT(cpu, i);                                                                                                  \
-    }
+    EXTEND_FLAT(op, T, S, B, f, ea_flat) EXTEND_FLAT(op, T, S, B, b, ea_base)
 #define EXTEND_TO(B)                                                                                                   \
     EXTEND(movzx, uint, 8, B) EXTEND(movzx, uint, 16, B) EXTEND(movsx, int, 8, B) EXTEND(movsx, int, 16, B)
 EACH_SIZE3(EXTEND_TO)
@@ -81,6 +76,7 @@ EXTEND(movsxd, int, 32, 32)
 EXTEND(movsxd, int, 32, 64)
 #undef EXTEND_TO
 #undef EXTEND
+#undef EXTEND_FLAT
 
 /* The table knows the destination size only: its functions look at vreg. op_specialize() picks the ones that don't. */
 #define EXTEND_ANY(op, form, B, f)                                                                                     \
@@ -197,48 +193,42 @@ OPFN op_movdir64b(struct cpu *cpu, const struct insn *i) {
 }
 
 insn_fn *op_specialize(const struct insn *i) {
-    static insn_fn *const load[4] = {op_mov_rm8b, op_mov_rm16b, op_mov_rm32b, op_mov_rm64b};
-    static insn_fn *const store[4] = {op_mov_mr8b, op_mov_mr16b, op_mov_mr32b, op_mov_mr64b};
-    static insn_fn *const lea[4] = {0, op_lea_rm16b, op_lea_rm32b, op_lea_rm64b};
 #define EXTEND_SET(op, form, f)                                                                                        \
     {                                                                                                                  \
-        {0, op_##op##_##form##8_16##f, op_##op##_##form##8_32##f, op_##op##_##form##8_64##f},                          \
-            {0, op_##op##_##form##16_16##f, op_##op##_##form##16_32##f, op_##op##_##form##16_64##f},                   \
+        {0, op_##op##_##form##8_16##f, op_##op##_##form##8_32##f, op_##op##_##form##8_64##f}, {                        \
+            0, op_##op##_##form##16_16##f, op_##op##_##form##16_32##f, op_##op##_##form##16_64##f                      \
+        }                                                                                                              \
     }
-    static insn_fn *const zx[3][2][4] = {EXTEND_SET(movzx, rr, ), EXTEND_SET(movzx, rm, ), EXTEND_SET(movzx, rm, f)};
-    static insn_fn *const sx[3][2][4] = {EXTEND_SET(movsx, rr, ), EXTEND_SET(movsx, rm, ), EXTEND_SET(movsx, rm, f)};
+#define EXTEND_SETS(op)                                                                                                \
+    { EXTEND_SET(op, rr, ), EXTEND_SET(op, rm, ), EXTEND_SET(op, rm, f), EXTEND_SET(op, rm, b) }
+    static insn_fn *const zx[4][2][4] = EXTEND_SETS(movzx), *const sx[4][2][4] = EXTEND_SETS(movsx);
+#undef EXTEND_SETS
 #undef EXTEND_SET
-    bool flat = i->flags & INSN_FLAT, no_index = flat && i->index == REG_ZERO;
-    unsigned size = i->size & 3, how = i->form == FORM_RR ? 0 : flat ? 2 : 1;
-    switch (i->id) {
-    case INSN_MOV:
-        return !no_index ? 0 : i->form == FORM_RM ? load[size] : i->form == FORM_MR ? store[size] : 0;
-    case INSN_LEA:
-        return no_index ? lea[size] : 0;
-    case INSN_MOVZX:
-        return zx[how][i->vreg & 1][size];
-    case INSN_MOVSX:
-        return sx[how][i->vreg & 1][size];
-    default:
-        return 0;
-    }
+    unsigned size = i->size & 3, from = i->vreg & 1;
+    unsigned how = i->form == FORM_RR ? 0 : !(i->flags & INSN_FLAT) ? 1 : i->index != REG_ZERO ? 2 : 3;
+    if (i->form != FORM_RR && i->form != FORM_RM) return NULL;
+    if (i->id == INSN_MOVZX) return zx[how][from][size];
+    if (i->id == INSN_MOVSX) return sx[how][from][size];
+    return NULL;
 }
 
+#define MOVSXD_SIZES(f)                                                                                                \
+    { 0, op_movsxd_rm16_16##f, op_movsxd_rm32_32##f, op_movsxd_rm32_64##f }
+#define MOVSXD_ROW                                                                                                     \
+    { INSN_MOVSXD, FORM_RM, MOVSXD_SIZES(), MOVSXD_SIZES(f), MOVSXD_SIZES(b) }
 static const struct op_forms rows[] = {
     ROW(MOV, RR, op_mov_rr),
-    ROW_FLAT(MOV, RM, op_mov_rm),
-    ROW_FLAT(MOV, MR, op_mov_mr),
+    ROW_BASE(MOV, RM, op_mov_rm),
+    ROW_BASE(MOV, MR, op_mov_mr),
     ROW(MOV, RI, op_mov_ri),
-    ROW_FLAT(MOV, MI, op_mov_mi),
+    ROW_BASE(MOV, MI, op_mov_mi),
     ROW3(MOVZX, RR, op_movzx_rr),
     ROW3_FLAT(MOVZX, RM, op_movzx_rm),
     ROW3(MOVSX, RR, op_movsx_rr),
     ROW3_FLAT(MOVSX, RM, op_movsx_rm),
-    {INSN_MOVSXD, FORM_RR, {0, op_movsxd_rr16_16, op_movsxd_rr32_32, op_movsxd_rr32_64}, {0, 0, 0, 0}},
-    {INSN_MOVSXD,
-                              FORM_RM,              {0, op_movsxd_rm16_16, op_movsxd_rm32_32, op_movsxd_rm32_64},
-                              {0, op_movsxd_rm16_16f, op_movsxd_rm32_32f, op_movsxd_rm32_64f}                                 },
-    ROW3_FLAT(LEA, RM, op_lea_rm),
+    ROW_SIZES(MOVSXD, RR, op_movsxd_rr16_16, op_movsxd_rr32_32, op_movsxd_rr32_64),
+    MOVSXD_ROW,
+    ROW3_BASE(LEA, RM, op_lea_rm),
     ROW3(MOVBE, RM, op_movbe_rm),
     ROW3(MOVBE, MR, op_movbe_mr),
     ROW_FLAT(MOVNTI, MR, op_mov_mr),

@@ -237,10 +237,10 @@ OPFN op_leave_64q(struct cpu *cpu, const struct insn *i) {
 }
 
 static const struct op_forms rows[] = {
-    {INSN_PUSH,  FORM_R, {0, op_push_r16, op_push_r32, op_push_r64q}, {0, 0, 0, 0}           },
-    {INSN_PUSH,  FORM_I, {0, op_push_i16, op_push_i32, op_push_i64q}, {0, 0, 0, 0}           },
-    {INSN_PUSH,  FORM_M, F3(op_push_m),                               {0, 0, 0, op_push_m64f}},
-    {INSN_POP,   FORM_R, {0, op_pop_r16, op_pop_r32, op_pop_r64q},    {0, 0, 0, 0}           },
+    ROW_SIZES(PUSH, R, op_push_r16, op_push_r32, op_push_r64q),
+    ROW_SIZES(PUSH, I, op_push_i16, op_push_i32, op_push_i64q),
+    ROW_FLAT64(PUSH, M, op_push_m16, op_push_m32, op_push_m64, op_push_m64f),
+    ROW_SIZES(POP, R, op_pop_r16, op_pop_r32, op_pop_r64q),
     ROW3(POP, M, op_pop_m),
     ROW_ANY(PUSHA, 0, op_pusha),
     ROW_ANY(PUSHAD, 0, op_pushad),
@@ -250,6 +250,6 @@ static const struct op_forms rows[] = {
     ROW_ANY(PUSHFD, 0, op_pushfd),
     ROW_ANY(PUSHFQ, 0, op_pushfq),
     ROW3(ENTER, I, op_enter_),
-    {INSN_LEAVE, FORM_0, {0, op_leave_16, op_leave_32, op_leave_64q}, {0, 0, 0, 0}           },
+    ROW_SIZES(LEAVE, 0, op_leave_16, op_leave_32, op_leave_64q),
 };
 OP_GROUP(op_group_stack, rows);

@@ -232,30 +232,51 @@ static inline void chain_leave_after(struct cpu *cpu, const struct insn *i) {
     { name##8, name##16, name##32, name##64 }
 #define F4F(name)                                                                                                      \
     { name##8f, name##16f, name##32f, name##64f }
+#define F4B(name)                                                                                                      \
+    { name##8b, name##16b, name##32b, name##64b }
 #define F3(name)                                                                                                       \
     { 0, name##16, name##32, name##64 }
 #define F3F(name)                                                                                                      \
     { 0, name##16f, name##32f, name##64f }
+#define F3B(name)                                                                                                      \
+    { 0, name##16b, name##32b, name##64b }
 #define FALL(fn)                                                                                                       \
     { fn, fn, fn, fn }
 #define EACH_SIZE(X)  X(8) X(16) X(32) X(64)
 #define EACH_SIZE3(X) X(16) X(32) X(64)
-/* A form for every operand size, memory forms with a flat variant */
+/* A form for every operand size; memory forms may have a flat variant, and one for flat operands without an index */
 #define ROW(id, form, name)                                                                                            \
     {                                                                                                                  \
-        INSN_##id, FORM_##form, F4(name), { 0, 0, 0, 0 }                                                               \
+        INSN_##id, FORM_##form, F4(name), {0}, { 0 }                                                                   \
     }
 #define ROW_FLAT(id, form, name)                                                                                       \
-    { INSN_##id, FORM_##form, F4(name), F4F(name) }
+    {                                                                                                                  \
+        INSN_##id, FORM_##form, F4(name), F4F(name), { 0 }                                                             \
+    }
+#define ROW_BASE(id, form, name)                                                                                       \
+    { INSN_##id, FORM_##form, F4(name), F4F(name), F4B(name) }
 #define ROW3(id, form, name)                                                                                           \
     {                                                                                                                  \
-        INSN_##id, FORM_##form, F3(name), { 0, 0, 0, 0 }                                                               \
+        INSN_##id, FORM_##form, F3(name), {0}, { 0 }                                                                   \
     }
 #define ROW3_FLAT(id, form, name)                                                                                      \
-    { INSN_##id, FORM_##form, F3(name), F3F(name) }
+    {                                                                                                                  \
+        INSN_##id, FORM_##form, F3(name), F3F(name), { 0 }                                                             \
+    }
+#define ROW3_BASE(id, form, name)                                                                                      \
+    { INSN_##id, FORM_##form, F3(name), F3F(name), F3B(name) }
+/* A form without bytes, a function for each size; the second, with a flat variant for 64 bits */
+#define ROW_SIZES(id, form, f16, f32, f64)                                                                             \
+    {                                                                                                                  \
+        INSN_##id, FORM_##form, {0, f16, f32, f64}, {0}, { 0 }                                                         \
+    }
+#define ROW_FLAT64(id, form, f16, f32, f64, flat64)                                                                    \
+    {                                                                                                                  \
+        INSN_##id, FORM_##form, {0, f16, f32, f64}, {0, 0, 0, flat64}, { 0 }                                           \
+    }
 #define ROW_ANY(id, form, fn)                                                                                          \
     {                                                                                                                  \
-        INSN_##id, FORM_##form, FALL(fn), { 0, 0, 0, 0 }                                                               \
+        INSN_##id, FORM_##form, FALL(fn), {0}, { 0 }                                                                   \
     }
 
 /* The sixteen conditions, X(suffix, code) */

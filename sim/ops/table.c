@@ -17,6 +17,7 @@ void op_table_build(struct op_table *t) {
             for (unsigned s = 0; s < 4; s++) {
                 if (row->gen[s]) t->fn[row->id][row->form][s][0] = row->gen[s];
                 if (row->flat[s]) t->fn[row->id][row->form][s][1] = row->flat[s];
+                if (row->base[s]) t->fn[row->id][row->form][s][2] = row->base[s];
             }
         }
 }
