@@ -1,5 +1,6 @@
 /* Constants of the x86 architecture: control registers, flags, vectors, descriptors. No code.
- * Source: SDM 3 "System Architecture Overview", "Protected-Mode Memory Management", "Interrupt and Exception Handling". */
+ * Source: SDM 3 "System Architecture Overview", "Protected-Mode Memory Management", "Interrupt and Exception Handling".
+ */
 #ifndef HVSIM_ARCH_X86_H
 #define HVSIM_ARCH_X86_H
 
@@ -27,8 +28,8 @@
 /* CF PF AF ZF SF OF: the lazily computed flags */
 #define FLAG_ARITH (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
 /* every flag that exists */
-#define FLAG_ALL                                                                                                      \
-    (FLAG_ARITH | FLAG_TF | FLAG_IF | FLAG_DF | FLAG_IOPL | FLAG_NT | FLAG_RF | FLAG_VM | FLAG_AC | FLAG_VIF |        \
+#define FLAG_ALL                                                                                                       \
+    (FLAG_ARITH | FLAG_TF | FLAG_IF | FLAG_DF | FLAG_IOPL | FLAG_NT | FLAG_RF | FLAG_VM | FLAG_AC | FLAG_VIF |         \
      FLAG_VIP | FLAG_ID)
 
 /* CR0 */
@@ -118,15 +119,15 @@ enum vector {
 #define ERR_TI  (1u << 2)
 
 /* DR6, DR7 */
-#define DR6_BS    (1u << 14)
-#define DR6_BT    (1u << 15)
-#define DR6_BD    (1u << 13)
-#define DR6_RTM   (1u << 16)
-#define DR6_INIT  0xFFFF0FF0u
-#define DR7_GD    (1u << 13)
-#define DR7_GE    (1u << 9)
-#define DR7_LE    (1u << 8)
-#define DR7_FIXED (1u << 10)
+#define DR6_BS     (1u << 14)
+#define DR6_BT     (1u << 15)
+#define DR6_BD     (1u << 13)
+#define DR6_RTM    (1u << 16)
+#define DR6_INIT   0xFFFF0FF0u
+#define DR7_GD     (1u << 13)
+#define DR7_GE     (1u << 9)
+#define DR7_LE     (1u << 8)
+#define DR7_FIXED  (1u << 10)
 #define DR7_ENABLE 0xFFu /* L0-L3, G0-G3 */
 
 /* Segment register numbers as in ModRM.reg; then the two system segments */
@@ -134,21 +135,21 @@ enum seg_id { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, 
 
 /* Access rights, in the format of the VMCS (SDM 3 "Guest Register State"): descriptor bits 40-55 with bits 8-11 zero,
  * and bit 16 "unusable". */
-#define AR_TYPE     0x0Fu
-#define AR_ACCESSED (1u << 0)
-#define AR_RW       (1u << 1) /* writable data, readable code */
-#define AR_EXPDOWN  (1u << 2) /* expand-down data, conforming code */
-#define AR_CONFORM  (1u << 2)
-#define AR_CODE     (1u << 3)
-#define AR_S        (1u << 4) /* code or data, not system */
+#define AR_TYPE      0x0Fu
+#define AR_ACCESSED  (1u << 0)
+#define AR_RW        (1u << 1) /* writable data, readable code */
+#define AR_EXPDOWN   (1u << 2) /* expand-down data, conforming code */
+#define AR_CONFORM   (1u << 2)
+#define AR_CODE      (1u << 3)
+#define AR_S         (1u << 4) /* code or data, not system */
 #define AR_DPL_SHIFT 5
-#define AR_DPL      (3u << AR_DPL_SHIFT)
-#define AR_P        (1u << 7)
-#define AR_AVL      (1u << 12)
-#define AR_L        (1u << 13)
-#define AR_DB       (1u << 14)
-#define AR_G        (1u << 15)
-#define AR_UNUSABLE (1u << 16)
+#define AR_DPL       (3u << AR_DPL_SHIFT)
+#define AR_P         (1u << 7)
+#define AR_AVL       (1u << 12)
+#define AR_L         (1u << 13)
+#define AR_DB        (1u << 14)
+#define AR_G         (1u << 15)
+#define AR_UNUSABLE  (1u << 16)
 
 /* System descriptor types */
 enum sysdesc {

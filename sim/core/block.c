@@ -1,9 +1,10 @@
-/* The block cache. A block is a run of decoded instructions inside one page, keyed by physical address and execution mode.
+/* The block cache. A block is a run of decoded instructions inside one page, keyed by physical address and execution
+ * mode.
  *
  * Three kinds of code are not ordinary:
  * - an instruction that crosses a page is a block of its own, compared with memory at each look-up and never linked;
- * - code in the page where the code segment ends (or wraps) is decoded one instruction at a time and never linked, so that limit
- *   checks are made at each step;
+ * - code in the page where the code segment ends (or wraps) is decoded one instruction at a time and never linked, so
+ * that limit checks are made at each step;
  * - code outside RAM is decoded into cpu->scratch and not kept. */
 #include "sim/core/block.h"
 
@@ -15,19 +16,19 @@
 #include "sim/machine/machine.h"
 #include "sim/ops/op.h"
 
-#define ARENA_BYTES   (128u << 20)
-#define HASH_BITS     16
-#define BLOCK_MAX     48  /* instructions */
-#define CHUNK_SHIFT   6   /* code presence is tracked per 64 bytes */
-#define KEY_ALONE     0x100u /* in block.mode: one instruction, unlinked (page with the segment's end) */
+#define ARENA_BYTES (128u << 20)
+#define HASH_BITS   16
+#define BLOCK_MAX   48     /* instructions */
+#define CHUNK_SHIFT 6      /* code presence is tracked per 64 bytes */
+#define KEY_ALONE   0x100u /* in block.mode: one instruction, unlinked (page with the segment's end) */
 
 struct block {
     uint64_t phys;
     struct block *hash_next, *page_next;
     uint16_t mode;
-    uint16_t bytes;   /* length of the code */
+    uint16_t bytes; /* length of the code */
     uint16_t count;
-    bool cross;       /* the instruction crosses the page: raw[] must equal memory */
+    bool cross; /* the instruction crosses the page: raw[] must equal memory */
     uint8_t raw[16];
     _Alignas(32) struct insn insn[];
 };

@@ -9,8 +9,9 @@ struct block_cache;
 /* NULL when memory is short. */
 struct block_cache *block_cache_create(struct machine *m);
 void block_cache_destroy(struct block_cache *bc);
-/* First record of the block at cpu->rip in the current mode; decodes on a miss; sets cpu->gpr[17]; enters it into the jump cache. Raises fetch
- * faults (#PF, #GP for limit or canonical) with cpu->cur = NULL. The record may lie in cpu->scratch (code that is not cacheable). */
+/* First record of the block at cpu->rip in the current mode; decodes on a miss; sets cpu->gpr[17]; enters it into the
+ * jump cache. Raises fetch faults (#PF, #GP for limit or canonical) with cpu->cur = NULL. The record may lie in
+ * cpu->scratch (code that is not cacheable). */
 const struct insn *block_lookup(struct cpu *cpu);
 /* The block that begins at a physical address, if it is decoded and cacheable; NULL otherwise. */
 const struct insn *block_find(const struct machine *m, uint64_t pa, unsigned mode);
@@ -20,7 +21,8 @@ insn_fn *block_function(const struct machine *m, const struct insn *i);
 void block_store(struct machine *m, uint64_t pa, unsigned size);
 /* Does the physical page hold decoded code? (then stores must take the slow path) */
 bool block_page_has_code(const struct machine *m, uint64_t pa);
-/* Drop everything (snapshot load, A20, memory map changes). Not while a chain runs: takes effect at the next look-up. */
+/* Drop everything (snapshot load, A20, memory map changes). Not while a chain runs: takes effect at the next look-up.
+ */
 void block_cache_flush(struct machine *m);
 
 #endif

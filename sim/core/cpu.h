@@ -73,12 +73,14 @@ enum activity { ACT_ACTIVE, ACT_HLT, ACT_SHUTDOWN, ACT_WAIT_SIPI, ACT_MWAIT };
 
 /* Reasons to look before the next instruction. Bits of intr.attn. */
 enum attention {
-    ATTN_INTR = 1 << 0,  /* the local APIC or 8259 requests an interrupt */
-    ATTN_NMI = 1 << 1,   /* an NMI is pending */
+    ATTN_INTR = 1 << 0, /* the local APIC or 8259 requests an interrupt */
+    ATTN_NMI = 1 << 1,  /* an NMI is pending */
     ATTN_SMI = 1 << 2,
     ATTN_INIT = 1 << 3,
     ATTN_SIPI = 1 << 4,
-    ATTN_VIRT = 1 << 5,  /* virt_ops->attention wants to be called before each instruction boundary (windows, V_IRQ, MTF, timer) */
+    ATTN_VIRT =
+        1
+        << 5, /* virt_ops->attention wants to be called before each instruction boundary (windows, V_IRQ, MTF, timer) */
     ATTN_DEBUG = 1 << 6, /* dbg.pending is not 0 */
     ATTN_STOP = 1 << 7,  /* the machine is to stop running */
 };
@@ -98,14 +100,15 @@ struct intr_state {
 };
 
 /* The event being delivered, for nested-fault rules and for IDT-vectoring information / EXITINTINFO. */
-enum event_type { /* values of the VM-entry interruption-information type field: SDM 3 "VM-Entry Controls for Event Injection" */
-    EVT_EXTERNAL = 0,
-    EVT_NMI = 2,
-    EVT_HARD_EXC = 3,
-    EVT_SOFT_INT = 4,
-    EVT_PRIV_SOFT_EXC = 5, /* INT1 */
-    EVT_SOFT_EXC = 6,      /* INT3, INTO */
-    EVT_OTHER = 7,
+enum event_type { /* values of the VM-entry interruption-information type field: SDM 3 "VM-Entry Controls for Event
+                     Injection" */
+                  EVT_EXTERNAL = 0,
+                  EVT_NMI = 2,
+                  EVT_HARD_EXC = 3,
+                  EVT_SOFT_INT = 4,
+                  EVT_PRIV_SOFT_EXC = 5, /* INT1 */
+                  EVT_SOFT_EXC = 6,      /* INT3, INTO */
+                  EVT_OTHER = 7,
 };
 
 struct event {
@@ -155,15 +158,15 @@ struct cpu {
     /* hot: touched by most instructions */
     uint64_t gpr[18]; /* 16 = always 0, 17 = RIP of the start of the current linear page */
     struct lazy_flags cc;
-    int64_t budget; /* cycles left before the run loop must look */
-    uint64_t rip;   /* valid between chains and inside bodies of A_SYS instructions (then: next RIP) */
+    int64_t budget;         /* cycles left before the run loop must look */
+    uint64_t rip;           /* valid between chains and inside bodies of A_SYS instructions (then: next RIP) */
     const struct insn *cur; /* instruction that may fault (NULL: rip itself is the fault RIP) */
     uint64_t fetch_key;     /* context << 8 | exec mode: what jump-cache entries must match */
     uint32_t rflags; /* the non-arithmetic flags; the arithmetic ones are valid here only when cc.op says CC_FLAGS */
     uint8_t cpl;
-    uint8_t mode;    /* enum exec_mode bits */
-    bool step;       /* executing one instruction at a time, exactly */
-    bool restart;    /* the next instruction met something that must be seen at its boundary: run it stepped */
+    uint8_t mode; /* enum exec_mode bits */
+    bool step;    /* executing one instruction at a time, exactly */
+    bool restart; /* the next instruction met something that must be seen at its boundary: run it stepped */
     struct seg seg[SEG_COUNT];
     struct tlb tlb;
 
@@ -178,7 +181,7 @@ struct cpu {
     struct event delivering; /* valid while an event is being delivered through the IDT */
     struct cpu_time time;
     struct virt virt;
-    struct {               /* kept inside the processor while in system-management mode */
+    struct { /* kept inside the processor while in system-management mode */
         bool nmi_blocked, operation, guest;
         uint16_t tag;
         uint64_t special_page;
@@ -217,12 +220,15 @@ static inline uint64_t cpu_ip_mask(const struct cpu *cpu) {
     return m == MODE_CODE64 ? ~0ull : 0xFFFFFFFFull;
 }
 /* RIP of an instruction of the running chain, and of the one after it */
-static inline uint64_t cpu_insn_rip(const struct cpu *cpu, const struct insn *i) { return (cpu->gpr[17] + i->off) & cpu_ip_mask(cpu); }
+static inline uint64_t cpu_insn_rip(const struct cpu *cpu, const struct insn *i) {
+    return (cpu->gpr[17] + i->off) & cpu_ip_mask(cpu);
+}
 static inline uint64_t cpu_next_rip(const struct cpu *cpu, const struct insn *i) {
     return (cpu->gpr[17] + i->off + i->len) & cpu_ip_mask(cpu);
 }
 
-/* The cycle clock now (exact between instructions; inside an instruction: at its start). TSC and devices derive from it. */
+/* The cycle clock now (exact between instructions; inside an instruction: at its start). TSC and devices derive from
+ * it. */
 uint64_t cpu_cycles(const struct cpu *cpu);
 /* Instructions completed so far. */
 uint64_t cpu_icount(const struct cpu *cpu);
@@ -236,8 +242,8 @@ void cpu_break(struct cpu *cpu);
 /* Set an attention bit and make the run loop see it. */
 void cpu_attention(struct cpu *cpu, uint32_t bits);
 
-/* Recompute mode, fetch_key and TLB contexts after CS, SS, CPL, CR0, CR3, CR4, EFER, RFLAGS.VM/AC, PKRU or the virtualization
- * state changed. Cheap when only CPL or AC changed. */
+/* Recompute mode, fetch_key and TLB contexts after CS, SS, CPL, CR0, CR3, CR4, EFER, RFLAGS.VM/AC, PKRU or the
+ * virtualization state changed. Cheap when only CPL or AC changed. */
 void cpu_update_mode(struct cpu *cpu);
 
 /* Forget all that is remembered about where jumps go (contexts were renumbered, records are gone). */

@@ -31,14 +31,15 @@ static inline bool wants_step(const struct cpu *cpu) {
            ((cpu->rflags & (FLAG_TF | FLAG_RF)) != 0) | ((cpu->dbg.dr7 & DR7_ENABLE) != 0) | cpu->machine->trace_exec;
 }
 
-/* SDM 3 "Single-Step Exception Condition": the trap follows an instruction that began with TF = 1; software interrupts and SYSCALL clear TF
- * and leave no trap behind; SYSRET looks at the TF that it loads, itself. */
+/* SDM 3 "Single-Step Exception Condition": the trap follows an instruction that began with TF = 1; software interrupts
+ * and SYSCALL clear TF and leave no trap behind; SYSRET looks at the TF that it loads, itself. */
 static bool leaves_step_trap(unsigned id) {
     return id != INSN_INT && id != INSN_INT3 && id != INSN_INTO && id != INSN_INT1 && id != INSN_SYSCALL &&
            id != INSN_SYSRET;
 }
 
-/* One instruction, alone: a copy of its record followed by op_leave, with a budget that no further block can be paid from. */
+/* One instruction, alone: a copy of its record followed by op_leave, with a budget that no further block can be paid
+ * from. */
 static void run_one(struct cpu *cpu) {
     debug_fetch_breakpoint(cpu);
     const struct insn *first = block_lookup(cpu);
@@ -101,7 +102,8 @@ static void land(struct cpu *cpu, enum landing how) {
     struct event ev = cpu->raised;
     cpu->raised.valid = false;
     cpu->restart = false;
-    cpu->budget--; /* counts as an instruction: a guest that does nothing but fault still comes to the end of its slice */
+    cpu->budget--; /* counts as an instruction: a guest that does nothing but fault still comes to the end of its slice
+                    */
     deliver_exception(cpu, &ev);
     settle(cpu);
     cpu->intr.sti_shadow = cpu->intr.movss_shadow = false;

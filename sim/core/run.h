@@ -11,8 +11,8 @@ enum run_result {
 };
 /* Run up to `cycles` cycles. Exactly deterministic: leaves after the last instruction that fits. */
 enum run_result cpu_run(struct cpu *cpu, int64_t cycles);
-/* Execute the interrupted instruction again, alone and exactly, because it reached something (MMIO, breakpoint) whose effects must be seen at the
- * very next boundary. Never returns. No-op rule: call only when !cpu->step. */
+/* Execute the interrupted instruction again, alone and exactly, because it reached something (MMIO, breakpoint) whose
+ * effects must be seen at the very next boundary. Never returns. No-op rule: call only when !cpu->step. */
 _Noreturn void cpu_restart_stepped(struct cpu *cpu);
 
 #endif

@@ -1,7 +1,7 @@
 /* The cache of translations: host pointers tagged by linear page and context number.
- * A context number stands for everything that a translation depends on besides the linear address: root or guest, VPID or
- * ASID, PCID, second-stage root, paging controls, privilege. A world switch changes the current number and flushes nothing;
- * flushing a context renumbers it. */
+ * A context number stands for everything that a translation depends on besides the linear address: root or guest, VPID
+ * or ASID, PCID, second-stage root, paging controls, privilege. A world switch changes the current number and flushes
+ * nothing; flushing a context renumbers it. */
 #ifndef HVSIM_CORE_TLB_H
 #define HVSIM_CORE_TLB_H
 
@@ -18,8 +18,8 @@ struct cpu;
 #define TLB_SPACES   64
 
 struct tlb_entry {
-    uint64_t tag_r; /* linear page | context when readable through `addend`, else ~0 */
-    uint64_t tag_w; /* the same, when writable (dirty bit set, no decoded code in the page) */
+    uint64_t tag_r;   /* linear page | context when readable through `addend`, else ~0 */
+    uint64_t tag_w;   /* the same, when writable (dirty bit set, no decoded code in the page) */
     uintptr_t addend; /* host address - linear address */
     uint64_t phys;    /* physical page; bit 0: writes are permitted though tag_w is empty (decoded code in the page) */
 };
@@ -30,9 +30,9 @@ struct itlb_entry { /* instruction fetch: linear page | context -> physical page
 };
 #define ITLB_ENTRIES 256
 
-/* Last tables of walks (2 MiB of linear addresses each): what a processor's paging-structure caches hold. Belongs to a space while it has
- * that number; INVLPG renumbers, as it drops all of them whatever the address (SDM 3 "Operations that Invalidate TLBs and
- * Paging-Structure Caches"). */
+/* Last tables of walks (2 MiB of linear addresses each): what a processor's paging-structure caches hold. Belongs to a
+ * space while it has that number; INVLPG renumbers, as it drops all of them whatever the address (SDM 3 "Operations
+ * that Invalidate TLBs and Paging-Structure Caches"). */
 struct tlb_table {
     uint64_t region; /* linear address >> 21 */
     uint64_t number; /* 0: empty */
@@ -40,7 +40,8 @@ struct tlb_table {
 };
 #define TLB_TABLES 64
 
-/* Privilege variants of one address space: each has its own context number. Numbers of data and of fetches are counted apart. */
+/* Privilege variants of one address space: each has its own context number. Numbers of data and of fetches are counted
+ * apart. */
 enum tlb_variant {
     TLB_SUPER,
     TLB_SUPER_AC, /* RFLAGS.AC = 1 under SMAP */
@@ -55,9 +56,9 @@ struct tlb_key {
     uint64_t second_stage; /* EPTP or nCR3 | 1, 0 when there is no second stage */
     uint64_t mode;         /* the bits of CR0, CR4, EFER that change translation */
     uint32_t pkru, pkrs;
-    uint16_t tag;          /* VPID or ASID; 0 = root */
+    uint16_t tag; /* VPID or ASID; 0 = root */
     uint16_t pcid;
-    uint8_t guest;         /* VMX non-root or SVM guest */
+    uint8_t guest; /* VMX non-root or SVM guest */
     uint8_t pad[3];
 };
 
@@ -71,20 +72,22 @@ struct tlb_space {
     uint16_t ctx[TLB_VARIANTS]; /* TLB_CTX_NONE: not yet given */
     bool used;
     uint64_t tables; /* number of its entries in tlb.tables; never reused */
-    uint32_t large_shifts;   /* bit n: an entry of a page of 2^n bytes (n > 12) was inserted since the numbers were given */
+    uint32_t
+        large_shifts; /* bit n: an entry of a page of 2^n bytes (n > 12) was inserted since the numbers were given */
     struct tlb_filter large; /* which */
     struct tlb_filter code;  /* pages that gave itlb entries, of every size */
 };
 
 struct tlb {
-    uint64_t ctx;     /* current context for data accesses at CPL (0 forces the slow path: alignment checks, data breakpoints) */
-    uint64_t ctx_sys; /* context of implicit supervisor accesses (descriptor tables, TSS) */
-    struct tlb_space *space; /* current */
+    uint64_t
+        ctx; /* current context for data accesses at CPL (0 forces the slow path: alignment checks, data breakpoints) */
+    uint64_t ctx_sys;             /* context of implicit supervisor accesses (descriptor tables, TSS) */
+    struct tlb_space *space;      /* current */
     uint32_t next_ctx, next_exec; /* numbers to be given next; 0: nothing was initialized yet */
     uint32_t next_victim;
-    struct mmu_state walk;        /* what a walk in the current space depends on */
-    uint32_t owner[TLB_SPACES];   /* of each space, for quick searches: guest << 31 | tag << 12 | PCID; ~0 unused */
-    uint8_t slot[TLB_SPACES];     /* key hash -> space that was found there last */
+    struct mmu_state walk;      /* what a walk in the current space depends on */
+    uint32_t owner[TLB_SPACES]; /* of each space, for quick searches: guest << 31 | tag << 12 | PCID; ~0 unused */
+    uint8_t slot[TLB_SPACES];   /* key hash -> space that was found there last */
     struct tlb_space spaces[TLB_SPACES];
     struct tlb_entry e[TLB_ENTRIES];
     struct itlb_entry ie[ITLB_ENTRIES];
@@ -94,15 +97,18 @@ struct tlb {
 
 static inline unsigned tlb_index(uint64_t la) { return (la >> 12) & (TLB_ENTRIES - 1); }
 
-/* Select the space for the present control state and the context for the present privilege (called by cpu_update_mode). */
+/* Select the space for the present control state and the context for the present privilege (called by cpu_update_mode).
+ */
 void tlb_select(struct cpu *cpu);
-/* Bring tlb.walk (what walks depend on) up to date; tlb_select() does it when the space changes. CR3 and PDPTEs are filled in by each walk. */
+/* Bring tlb.walk (what walks depend on) up to date; tlb_select() does it when the space changes. CR3 and PDPTEs are
+ * filled in by each walk. */
 void tlb_update_walk(struct cpu *cpu);
-/* The context number of instruction fetches at the present privilege (for cpu->fetch_key); never TLB_CTX_NONE. Flushes set cpu->fetch_key
- * anew themselves. */
+/* The context number of instruction fetches at the present privilege (for cpu->fetch_key); never TLB_CTX_NONE. Flushes
+ * set cpu->fetch_key anew themselves. */
 uint64_t tlb_exec_ctx(struct cpu *cpu);
 /* Remember a translation for data (`host`: the page) or for fetches in the current space. */
-void tlb_insert(struct cpu *cpu, uint64_t la, enum tlb_variant variant, const struct mmu_result *r, uint8_t *host, bool writable);
+void tlb_insert(struct cpu *cpu, uint64_t la, enum tlb_variant variant, const struct mmu_result *r, uint8_t *host,
+                bool writable);
 void tlb_insert_code(struct cpu *cpu, uint64_t la, const struct mmu_result *r);
 /* Context number under which code is fetched now (never 0). */
 uint64_t tlb_exec_ctx(struct cpu *cpu);

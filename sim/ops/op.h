@@ -2,12 +2,14 @@
  *
  * An ordinary instruction:
  *     static void op_add_rr32(struct cpu *cpu, const struct insn *i) { ...; NEXT(cpu, i); }
- * NEXT must be a sibling call: nothing whose address was taken may live in the function (work that needs such locals goes into a
- * separate noinline function). Register and memory faults leave by longjmp, so everything that can fault precedes the first write.
+ * NEXT must be a sibling call: nothing whose address was taken may live in the function (work that needs such locals
+ * goes into a separate noinline function). Register and memory faults leave by longjmp, so everything that can fault
+ * precedes the first write.
  *
- * An A_SYS instruction has only a body, `void body_x(struct cpu *, const struct insn *)`, in sys_bodies[id]; op_system() (system.c) does
- * the checks of the row, sets cpu->cur = i and cpu->rip = next RIP, calls the body, and continues (or leaves the chain when A_END).
- * A body that transfers control sets cpu->rip (and calls cpu_update_mode() when the mode may have changed). */
+ * An A_SYS instruction has only a body, `void body_x(struct cpu *, const struct insn *)`, in sys_bodies[id];
+ * op_system() (system.c) does the checks of the row, sets cpu->cur = i and cpu->rip = next RIP, calls the body, and
+ * continues (or leaves the chain when A_END). A body that transfers control sets cpu->rip (and calls cpu_update_mode()
+ * when the mode may have changed). */
 #ifndef HVSIM_OPS_OP_H
 #define HVSIM_OPS_OP_H
 
@@ -21,56 +23,60 @@
 #define likely(x)    __builtin_expect(!!(x), 1)
 #define unlikely(x)  __builtin_expect(!!(x), 0)
 
-/* Enter a block by its first record: pay for it, or leave to the run loop when the budget is used up. Does not touch REG_RIPBASE. */
-#define ENTER_BLOCK(cpu, first)                                                                                       \
-    do {                                                                                                              \
-        const struct insn *first_ = (first);                                                                          \
-        if (unlikely(((cpu)->budget -= first_->left) < 0)) return chain_out_of_budget((cpu), first_);                 \
-        return first_->fn((cpu), first_);                                                                             \
+/* Enter a block by its first record: pay for it, or leave to the run loop when the budget is used up. Does not touch
+ * REG_RIPBASE. */
+#define ENTER_BLOCK(cpu, first)                                                                                        \
+    do {                                                                                                               \
+        const struct insn *first_ = (first);                                                                           \
+        if (unlikely(((cpu)->budget -= first_->left) < 0)) return chain_out_of_budget((cpu), first_);                  \
+        return first_->fn((cpu), first_);                                                                              \
     } while (0)
 
 /* Sets cpu->rip to the record's RIP, gives its price back, returns to the run loop. */
 void chain_out_of_budget(struct cpu *cpu, const struct insn *first);
 
 /* Branch endings. All are called in tail position: `return branch_xxx(cpu, i, ...)`.
- * branch_link: same-page direct successor number n (0 = fall through, 1 = taken) at page offset `target` relative to RIPBASE; makes and uses the link.
- * `target` is insn.off + len (fall through) or insn.imm (FORM_J). Falls back to branch_to() when the target is in another page, outside
- * the code-segment limit, or beyond the 16/32-bit wrap. */
+ * branch_link: same-page direct successor number n (0 = fall through, 1 = taken) at page offset `target` relative to
+ * RIPBASE; makes and uses the link. `target` is insn.off + len (fall through) or insn.imm (FORM_J). Falls back to
+ * branch_to() when the target is in another page, outside the code-segment limit, or beyond the 16/32-bit wrap. */
 void branch_link(struct cpu *cpu, const struct insn *i, unsigned n, int32_t target);
-/* Any RIP: checks nothing (canonical and limit checks are the caller's: see check_branch_target), uses the jump cache. */
+/* Any RIP: checks nothing (canonical and limit checks are the caller's: see check_branch_target), uses the jump cache.
+ */
 void branch_to(struct cpu *cpu, uint64_t rip);
 /* #GP(0) when the new RIP is not canonical (64-bit) or beyond the CS limit */
 void check_branch_target(struct cpu *cpu, const struct insn *i, uint64_t rip);
 
 /* The taken/not-taken fast path, inline: a link exists. */
-#define BRANCH_LINKED(cpu, i, n, target)                                                                              \
-    do {                                                                                                              \
-        const struct insn *to_ = ((const struct insn_link *)((i) + 1))->to[n];                                        \
-        if (likely(to_ != 0)) ENTER_BLOCK(cpu, to_);                                                                  \
-        return branch_link((cpu), (i), (n), (target));                                                                \
+#define BRANCH_LINKED(cpu, i, n, target)                                                                               \
+    do {                                                                                                               \
+        const struct insn *to_ = ((const struct insn_link *)((i) + 1))->to[n];                                         \
+        if (likely(to_ != 0)) ENTER_BLOCK(cpu, to_);                                                                   \
+        return branch_link((cpu), (i), (n), (target));                                                                 \
     } while (0)
 /* Indirect branch (RET, JMP r/m, CALL r/m): inline jump-cache probe for a checked RIP. */
 static inline unsigned jump_index(uint64_t la) { return (unsigned)((la >> 12 ^ la) & (JUMP_CACHE_SIZE - 1)); }
 static inline unsigned jump_lane(uint64_t la) { return (uint32_t)la * 0x9E3779B1u >> 26; }
-#define BRANCH_INDIRECT(cpu, rip_)                                                                                    \
-    do {                                                                                                              \
-        uint64_t la_ = (rip_) + (cpu)->seg[SEG_CS].base;                                                              \
-        const struct jump_entry *je_ = &(cpu)->jump[jump_index(la_)];                                                 \
-        if (likely(je_->la == la_ && je_->key == (cpu)->fetch_key)) {                                                 \
-            (cpu)->gpr[17] = (rip_) - (la_ & 0xFFF);                                                                  \
-            ENTER_BLOCK(cpu, je_->insn);                                                                              \
-        }                                                                                                             \
-        return branch_to((cpu), (rip_));                                                                              \
+#define BRANCH_INDIRECT(cpu, rip_)                                                                                     \
+    do {                                                                                                               \
+        uint64_t la_ = (rip_) + (cpu)->seg[SEG_CS].base;                                                               \
+        const struct jump_entry *je_ = &(cpu)->jump[jump_index(la_)];                                                  \
+        if (likely(je_->la == la_ && je_->key == (cpu)->fetch_key)) {                                                  \
+            (cpu)->gpr[17] = (rip_) - (la_ & 0xFFF);                                                                   \
+            ENTER_BLOCK(cpu, je_->insn);                                                                               \
+        }                                                                                                              \
+        return branch_to((cpu), (rip_));                                                                               \
     } while (0)
 
-void op_leave(struct cpu *cpu, const struct insn *i);  /* fn of the record after a single-stepped one: back to the run loop */
-void op_fall(struct cpu *cpu, const struct insn *i);   /* fn of the link record of a block that ends by falling through */
+void op_leave(struct cpu *cpu,
+              const struct insn *i); /* fn of the record after a single-stepped one: back to the run loop */
+void op_fall(struct cpu *cpu, const struct insn *i); /* fn of the link record of a block that ends by falling through */
 void op_stale(struct cpu *cpu, const struct insn *i);  /* fn of the records of an invalidated block */
 void op_ud(struct cpu *cpu, const struct insn *i);     /* #UD */
 void op_system(struct cpu *cpu, const struct insn *i); /* prologue of A_SYS instructions */
 
-/* Semantic functions by id, form and operand size: [id].form[f].fn[log2 size]. `flat` is used for INSN_FLAT operands, else `gen`.
- * A NULL flat entry means: use gen; a NULL base entry: use flat. Forms in one table per file of sim/ops/, joined by sim/ops/table.c. */
+/* Semantic functions by id, form and operand size: [id].form[f].fn[log2 size]. `flat` is used for INSN_FLAT operands,
+ * else `gen`. A NULL flat entry means: use gen; a NULL base entry: use flat. Forms in one table per file of sim/ops/,
+ * joined by sim/ops/table.c. */
 struct op_forms {
     uint16_t id;
     uint8_t form;
@@ -93,7 +99,8 @@ struct op_table {
 void op_table_build(struct op_table *t);
 /* Fusion: given a record and its follower, both decoded, the function that does both, or NULL. */
 insn_fn *op_fuse(const struct insn *first, const struct insn *second);
-/* A better function for this very record than the table's (it tests less at run time), or NULL. Not for stepped execution only: always right. */
+/* A better function for this very record than the table's (it tests less at run time), or NULL. Not for stepped
+ * execution only: always right. */
 insn_fn *op_specialize(const struct insn *i);
 
 typedef void sys_body(struct cpu *cpu, const struct insn *i);

@@ -1,8 +1,8 @@
-/* A guest of random bytes in every mode. Whatever it does must be an architectural event of the guest and never a crash, a
- * hang or an undefined operation of the host: run it under the sanitizers (`make asan`).
+/* A guest of random bytes in every mode. Whatever it does must be an architectural event of the guest and never a
+ * crash, a hang or an undefined operation of the host: run it under the sanitizers (`make asan`).
  *
- * Each round gives the processor a mode, random registers, tables whose gates lead back into random code, and a few thousand
- * instructions. usage: fuzz_modes [-n MILLIONS] [-s SEED] [-m MODEL] [-v] */
+ * Each round gives the processor a mode, random registers, tables whose gates lead back into random code, and a few
+ * thousand instructions. usage: fuzz_modes [-n MILLIONS] [-s SEED] [-m MODEL] [-v] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,15 +12,15 @@
 #include "sim/core/system.h"
 #include "sim/machine/machine.h"
 
-#define RAM_BYTES  (16u << 20)
-#define GDT_BASE   0x1000u
-#define IDT_BASE   0x2000u
-#define TSS_BASE   0x4000u
-#define IVT_BASE   0x0u
-#define PT_BASE    0x8000u
-#define CODE_BASE  0x100000u
-#define CODE_BYTES 0x10000u
-#define LOW_CODE   0x20000u /* for real and virtual-8086 mode */
+#define RAM_BYTES   (16u << 20)
+#define GDT_BASE    0x1000u
+#define IDT_BASE    0x2000u
+#define TSS_BASE    0x4000u
+#define IVT_BASE    0x0u
+#define PT_BASE     0x8000u
+#define CODE_BASE   0x100000u
+#define CODE_BYTES  0x10000u
+#define LOW_CODE    0x20000u /* for real and virtual-8086 mode */
 #define ROUND_INSNS 4000u
 
 struct rng {
@@ -47,25 +47,30 @@ struct fuzz_mode {
 #define LONG_EFER        (EFER_LME | EFER_LMA | EFER_SCE | EFER_NXE)
 
 static const struct fuzz_mode modes[] = {
-    {"real", CR0_ET, 0, 0, AR_CODE_SEG(0), AR_DATA_SEG(0), FLAG_FIXED, 0},
-    {"vm86", CR0_PE | CR0_ET, CR4_VME, 0, AR_CODE_SEG(3), AR_DATA_SEG(3), FLAG_FIXED | FLAG_VM | FLAG_IOPL, 3},
-    {"protected16", CR0_PE | CR0_ET, 0, 0, AR_CODE_SEG(0), AR_DATA_SEG(0), FLAG_FIXED, 0},
-    {"protected32", CR0_PE | CR0_ET, 0, 0, AR_CODE_SEG(0) | AR_DB | AR_G, AR_DATA_SEG(0) | AR_DB | AR_G, FLAG_FIXED, 0},
-    {"protected32 user", CR0_PE | CR0_ET, 0, 0, AR_CODE_SEG(3) | AR_DB | AR_G, AR_DATA_SEG(3) | AR_DB | AR_G, FLAG_FIXED, 3},
-    {"compatibility16", PG64, LONG_CR4, LONG_EFER, AR_CODE_SEG(3), AR_DATA_SEG(3), FLAG_FIXED, 3},
-    {"compatibility32", PG64, LONG_CR4, LONG_EFER, AR_CODE_SEG(3) | AR_DB | AR_G, AR_DATA_SEG(3) | AR_DB | AR_G, FLAG_FIXED, 3},
-    {"long", PG64, LONG_CR4, LONG_EFER, AR_CODE_SEG(0) | AR_L | AR_G, AR_DATA_SEG(0) | AR_DB | AR_G, FLAG_FIXED, 0},
-    {"long vmx/svm", PG64, LONG_CR4 | CR4_VMXE, LONG_EFER | EFER_SVME, AR_CODE_SEG(0) | AR_L | AR_G, AR_DATA_SEG(0) | AR_DB | AR_G, FLAG_FIXED, 0},
-    {"long user", PG64, LONG_CR4, LONG_EFER, AR_CODE_SEG(3) | AR_L | AR_G, AR_DATA_SEG(3) | AR_DB | AR_G, FLAG_FIXED, 3},
-    {"long stepping", PG64, LONG_CR4, LONG_EFER, AR_CODE_SEG(0) | AR_L | AR_G, AR_DATA_SEG(0) | AR_DB | AR_G, FLAG_FIXED | FLAG_TF, 0},
+    {"real",             CR0_ET,          0,                   0,                     AR_CODE_SEG(0),                AR_DATA_SEG(0),                FLAG_FIXED,                       0},
+    {"vm86",             CR0_PE | CR0_ET, CR4_VME,             0,                     AR_CODE_SEG(3),                AR_DATA_SEG(3),                FLAG_FIXED | FLAG_VM | FLAG_IOPL, 3},
+    {"protected16",      CR0_PE | CR0_ET, 0,                   0,                     AR_CODE_SEG(0),                AR_DATA_SEG(0),                FLAG_FIXED,                       0},
+    {"protected32",      CR0_PE | CR0_ET, 0,                   0,                     AR_CODE_SEG(0) | AR_DB | AR_G, AR_DATA_SEG(0) | AR_DB | AR_G, FLAG_FIXED,                       0},
+    {"protected32 user", CR0_PE | CR0_ET, 0,                   0,                     AR_CODE_SEG(3) | AR_DB | AR_G, AR_DATA_SEG(3) | AR_DB | AR_G,
+     FLAG_FIXED,                                                                                                                                                                      3},
+    {"compatibility16",  PG64,            LONG_CR4,            LONG_EFER,             AR_CODE_SEG(3),                AR_DATA_SEG(3),                FLAG_FIXED,                       3},
+    {"compatibility32",  PG64,            LONG_CR4,            LONG_EFER,             AR_CODE_SEG(3) | AR_DB | AR_G, AR_DATA_SEG(3) | AR_DB | AR_G,
+     FLAG_FIXED,                                                                                                                                                                      3},
+    {"long",             PG64,            LONG_CR4,            LONG_EFER,             AR_CODE_SEG(0) | AR_L | AR_G,  AR_DATA_SEG(0) | AR_DB | AR_G, FLAG_FIXED,                       0},
+    {"long vmx/svm",     PG64,            LONG_CR4 | CR4_VMXE, LONG_EFER | EFER_SVME, AR_CODE_SEG(0) | AR_L | AR_G,
+     AR_DATA_SEG(0) | AR_DB | AR_G,                                                                                                                 FLAG_FIXED,                       0},
+    {"long user",        PG64,            LONG_CR4,            LONG_EFER,             AR_CODE_SEG(3) | AR_L | AR_G,  AR_DATA_SEG(3) | AR_DB | AR_G, FLAG_FIXED,
+     3                                                                                                                                                                                 },
+    {"long stepping",    PG64,            LONG_CR4,            LONG_EFER,             AR_CODE_SEG(0) | AR_L | AR_G,  AR_DATA_SEG(0) | AR_DB | AR_G,
+     FLAG_FIXED | FLAG_TF,                                                                                                                                                            0},
 };
 #define MODE_COUNT (sizeof modes / sizeof modes[0])
 
 static void put(struct machine *m, uint64_t pa, uint64_t v, unsigned size) { machine_write(m, pa, &v, size); }
 
 static uint64_t descriptor(uint32_t ar, uint32_t base, uint32_t limit) {
-    return (limit & 0xFFFF) | (uint64_t)(base & 0xFFFFFF) << 16 | (uint64_t)(ar & 0xF0FF) << 40 | (uint64_t)(limit >> 16 & 15) << 48 |
-           (uint64_t)(base >> 24) << 56;
+    return (limit & 0xFFFF) | (uint64_t)(base & 0xFFFFFF) << 16 | (uint64_t)(ar & 0xF0FF) << 40 |
+           (uint64_t)(limit >> 16 & 15) << 48 | (uint64_t)(base >> 24) << 56;
 }
 
 /* Selectors: 8 code64, 10h data, 18h code32, 23h.. user ones; TSS at 50h. */
@@ -80,7 +85,8 @@ static void write_gdt(struct machine *m) {
                                    AR_CODE_SEG(0),
                                    AR_DATA_SEG(0),
                                    AR_CODE_SEG(0) | AR_CONFORM};
-    for (unsigned n = 0; n < sizeof ars / sizeof ars[0]; n++) put(m, GDT_BASE + 8 * n, n ? descriptor(ars[n], 0, 0xFFFFF) : 0, 8);
+    for (unsigned n = 0; n < sizeof ars / sizeof ars[0]; n++)
+        put(m, GDT_BASE + 8 * n, n ? descriptor(ars[n], 0, 0xFFFFF) : 0, 8);
     put(m, GDT_BASE + 0x50, descriptor(AR_P | DESC_TSS_AVAIL, TSS_BASE, 0x2FFF), 8);
     put(m, GDT_BASE + 0x58, 0, 8);
 }
@@ -119,9 +125,10 @@ static void write_page_tables(struct machine *m) {
 
 /* Bytes with a bias to prefixes, two-byte opcodes and system groups. */
 static void write_code(struct machine *m, uint64_t base, struct rng *r) {
-    static const uint8_t hot[] = {0x0F, 0x0F, 0x0F, 0x66, 0xF3, 0xF2, 0xF0, 0x67, 0x48, 0x4C, 0x00, 0x01, 0x20, 0x22, 0x30,
-                                  0x32, 0xA2, 0xC7, 0xAE, 0x38, 0xCF, 0xCD, 0x9D, 0x8E, 0xEA, 0x9A, 0xCA, 0xE4, 0xE6, 0xEC,
-                                  0xEE, 0x6C, 0x6E, 0xA4, 0xA5, 0xAB, 0xC8, 0xC9, 0xFF, 0xF4, 0xFA, 0xFB, 0x78, 0x79, 0xD8};
+    static const uint8_t hot[] = {0x0F, 0x0F, 0x0F, 0x66, 0xF3, 0xF2, 0xF0, 0x67, 0x48, 0x4C, 0x00, 0x01,
+                                  0x20, 0x22, 0x30, 0x32, 0xA2, 0xC7, 0xAE, 0x38, 0xCF, 0xCD, 0x9D, 0x8E,
+                                  0xEA, 0x9A, 0xCA, 0xE4, 0xE6, 0xEC, 0xEE, 0x6C, 0x6E, 0xA4, 0xA5, 0xAB,
+                                  0xC8, 0xC9, 0xFF, 0xF4, 0xFA, 0xFB, 0x78, 0x79, 0xD8};
     uint8_t buf[4096];
     for (unsigned page = 0; page < CODE_BYTES; page += sizeof buf) {
         bool biased = next(r) & 1;
@@ -143,7 +150,8 @@ static void set_state(struct cpu *cpu, const struct fuzz_mode *mode, struct rng 
     cpu->ctl.efer = mode->efer & (efer_supported(cpu) | EFER_LMA);
     cpu->ctl.cr3 = PT_BASE;
     cpu->ctl.gdtr = (struct dtable){GDT_BASE, 0x5F};
-    cpu->ctl.idtr = low && !(mode->rflags & FLAG_VM) ? (struct dtable){IVT_BASE, 0x3FF} : (struct dtable){IDT_BASE, 0xFFF};
+    cpu->ctl.idtr =
+        low && !(mode->rflags & FLAG_VM) ? (struct dtable){IVT_BASE, 0x3FF} : (struct dtable){IDT_BASE, 0xFFF};
     for (unsigned s = 0; s <= SEG_GS; s++)
         cpu->seg[s] = (struct seg){.sel = low ? LOW_CODE >> 4 : (uint16_t)(0x10 | mode->cpl),
                                    .base = low ? LOW_CODE : 0,
@@ -204,7 +212,8 @@ static bool fuzz(const char *model, uint64_t millions, uint64_t seed, bool verbo
         if (rounds > millions * 20000) break; /* rounds that end at once must not keep us for ever */
     }
     printf("# %s: %llu rounds, seed %llu\n", model, (unsigned long long)rounds, (unsigned long long)seed);
-    for (unsigned k = 0; k < MODE_COUNT; k++) printf("#   %-18s %10llu instructions\n", modes[k].name, (unsigned long long)done[k]);
+    for (unsigned k = 0; k < MODE_COUNT; k++)
+        printf("#   %-18s %10llu instructions\n", modes[k].name, (unsigned long long)done[k]);
     machine_destroy(m);
     return true;
 }
@@ -214,11 +223,21 @@ int main(int argc, char **argv) {
     const char *models[] = {"max-intel", "max-amd"}, *only = NULL;
     bool verbose = false;
     for (int opt; (opt = getopt(argc, argv, "n:s:m:v")) != -1;) switch (opt) {
-        case 'n': millions = strtoull(optarg, NULL, 0); break;
-        case 's': seed = strtoull(optarg, NULL, 0); break;
-        case 'm': only = optarg; break;
-        case 'v': verbose = true; break;
-        default: fprintf(stderr, "usage: fuzz_modes [-n MILLIONS] [-s SEED] [-m MODEL] [-v]\n"); return 2;
+        case 'n':
+            millions = strtoull(optarg, NULL, 0);
+            break;
+        case 's':
+            seed = strtoull(optarg, NULL, 0);
+            break;
+        case 'm':
+            only = optarg;
+            break;
+        case 'v':
+            verbose = true;
+            break;
+        default:
+            fprintf(stderr, "usage: fuzz_modes [-n MILLIONS] [-s SEED] [-m MODEL] [-v]\n");
+            return 2;
         }
     unsigned ok = 0;
     if (only)

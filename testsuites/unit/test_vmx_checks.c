@@ -27,6 +27,7 @@ enum preset {
     P_NO_AD = 64, /* no accessed and dirty flags for EPT */
     P_SMM = 128,
     P_CPL3 = 256,
+    P_POSTED = 512, /* posted interrupts with virtual-interrupt delivery */
 };
 
 enum op { OP_SET, OP_OR, OP_CLR, OP_LMA, OP_VTPR, OP_LINK, OP_PDPTE };
@@ -204,6 +205,13 @@ static void prepare(struct bench *b, unsigned presets) {
     if (presets & P_NO_AD) b->caps.ept_vpid &= ~VMX_EPT_AD;
     if (presets & P_SMM) b->c.smm = true;
     if (presets & P_CPL3) preset_cpl3(b->f);
+    if (presets & P_POSTED) {
+        b->f[F_PIN_CONTROLS] |= VMX_PIN_POSTED_INTERRUPTS;
+        b->f[F_PROC2_CONTROLS] |= VMX_PROC2_VIRTUAL_INTERRUPT_DELIVERY;
+        b->f[F_EXIT_CONTROLS] |= VMX_EXIT_ACK_INTERRUPT_ON_EXIT;
+        b->f[F_POSTED_VECTOR] = 0xF0;
+        b->f[F_POSTED_DESCRIPTOR] = 0xC040;
+    }
     check_ctx_controls(&b->c);
 }
 
@@ -274,6 +282,7 @@ static void test_checks_valid_vmcs_breaks_none(void **state) {
                                        P_PAE | P_GUEST32,
                                        P_PAE | P_GUEST32 | P_NO_EPT,
                                        P_NO_AD,
+                                       P_POSTED,
                                        P_SMM,
                                        P_CPL3};
     struct bench b;

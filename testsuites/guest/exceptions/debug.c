@@ -1,19 +1,17 @@
-/* Debug exceptions: single step, breakpoints on instructions, data and I/O, general detect, RF, branch trap; what delays
- * them; debug registers. SDM 3, "Debug Registers", "Debug Exceptions", "Masking Instruction Breakpoints"; NMI blocking
- * (SDM 3, "Handling Multiple NMIs") and the shadow of STI (SDM 2, "STI"). */
+/* Debug exceptions: single step, breakpoints on instructions, data and I/O, general detect, RF, branch trap; what
+ * delays them; debug registers. SDM 3, "Debug Registers", "Debug Exceptions", "Masking Instruction Breakpoints"; NMI
+ * blocking (SDM 3, "Handling Multiple NMIs") and the shadow of STI (SDM 2, "STI"). */
 #include "testsuites/guest/lib/code.h"
 #include "testsuites/guest/lib/guest.h"
 
-#define DR6_INIT 0xFFFF0FF0u
-#define DR6_BD   BIT(13)
-#define DR6_BS   BIT(14)
-#define G(n)     BIT(2 * (n) + 1)
+#define DR6_INIT       0xFFFF0FF0u
+#define DR6_BD         BIT(13)
+#define DR6_BS         BIT(14)
+#define G(n)           BIT(2 * (n) + 1)
 #define RW(n, rw, len) ((u64)((rw) | (len) << 2) << (16 + 4 * (n)))
 enum { EXECUTE, WRITE, IO, ACCESS };
 
-static struct {
-    u64 ip, dr6, flags;
-} traps[16];
+static struct { u64 ip, dr6, flags; } traps[16];
 static u32 trap_count;
 static bool set_rf, keep_tf;
 static struct fault f;
@@ -34,7 +32,10 @@ static void on_db(struct regs *r) {
 static void run(const u8 *code, void *rdi) {
     trap_count = 0;
     write_dr6(DR6_INIT);
-    __asm__ volatile("call *%0" : "+a"(code), "+D"(rdi) : : "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "memory", "cc");
+    __asm__ volatile("call *%0"
+                     : "+a"(code), "+D"(rdi)
+                     :
+                     : "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "memory", "cc");
 }
 
 /* Sets TF by POPF; the code ends with a POPF that clears it. */
@@ -100,7 +101,8 @@ static void instruction_breakpoints(void) {
     write_dr2((uptr)b_next);
     write_dr7(0x400 | G(1) | G(2));
     run(b_code, NULL);
-    ok(trap_count == 2 && traps[1].ip == (uptr)b_next && traps[1].dr6 == (DR6_INIT | BIT(2)), "RF masks one instruction only");
+    ok(trap_count == 2 && traps[1].ip == (uptr)b_next && traps[1].dr6 == (DR6_INIT | BIT(2)),
+       "RF masks one instruction only");
     write_dr7(0x400);
     run(b_code, NULL);
     ok_eq(trap_count, 0, "no breakpoint that isn't enabled");
@@ -135,24 +137,25 @@ static void data_breakpoints(void) {
         u32 rw, len, at, offset; /* at: where the breakpoint is, offset: where the access begins */
         bool hits;
     } row[] = {
-        {"write, exactly",                    d_write,  WRITE,  3, 8,  8,  true },
-        {"write, a byte of it",               d_write,  WRITE,  0, 10, 8,  true },
-        {"write, beside it",                  d_write,  WRITE,  0, 12, 8,  false},
-        {"write, beginning before it",        d_write,  WRITE,  3, 8,  5,  true },
-        {"write, ending before it",           d_write,  WRITE,  3, 8,  4,  false},
-        {"byte write into 4 bytes",           d_write1, WRITE,  3, 8,  11, true },
-        {"byte write into 8 bytes",           d_write1, WRITE,  2, 8,  15, true },
-        {"byte write behind 8 bytes",         d_write1, WRITE,  2, 8,  16, false},
-        {"address bits below the length are ignored", d_write1, WRITE, 3, 10, 8, true},
-        {"read with a write breakpoint",      d_read,   WRITE,  3, 8,  8,  false},
-        {"read with an access breakpoint",    d_read,   ACCESS, 3, 8,  8,  true },
-        {"write with an access breakpoint",   d_write,  ACCESS, 3, 8,  8,  true }
+        {"write, exactly",                            d_write,  WRITE,  3, 8,  8,  true },
+        {"write, a byte of it",                       d_write,  WRITE,  0, 10, 8,  true },
+        {"write, beside it",                          d_write,  WRITE,  0, 12, 8,  false},
+        {"write, beginning before it",                d_write,  WRITE,  3, 8,  5,  true },
+        {"write, ending before it",                   d_write,  WRITE,  3, 8,  4,  false},
+        {"byte write into 4 bytes",                   d_write1, WRITE,  3, 8,  11, true },
+        {"byte write into 8 bytes",                   d_write1, WRITE,  2, 8,  15, true },
+        {"byte write behind 8 bytes",                 d_write1, WRITE,  2, 8,  16, false},
+        {"address bits below the length are ignored", d_write1, WRITE,  3, 10, 8,  true },
+        {"read with a write breakpoint",              d_read,   WRITE,  3, 8,  8,  false},
+        {"read with an access breakpoint",            d_read,   ACCESS, 3, 8,  8,  true },
+        {"write with an access breakpoint",           d_write,  ACCESS, 3, 8,  8,  true }
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         write_dr3((uptr)area + row[i].at);
         write_dr7(0x400 | G(3) | RW(3, row[i].rw, row[i].len));
         run(row[i].code, area + row[i].offset);
-        ok(trap_count == row[i].hits && (!row[i].hits || (traps[0].dr6 & 0xF) == BIT(3)), "data breakpoint: %s", row[i].name);
+        ok(trap_count == row[i].hits && (!row[i].hits || (traps[0].dr6 & 0xF) == BIT(3)), "data breakpoint: %s",
+           row[i].name);
     }
     write_dr3((uptr)area);
     write_dr7(0x400 | G(3) | RW(3, WRITE, 3));

@@ -43,17 +43,17 @@ static void classes(void) {
         u64 error;
         bool rf;
     } row[] = {
-        {"DIV by zero: #DE, a fault",              x_de,          x_de_at,          VEC_DE, 0,     true },
-        {"DIV overflow: #DE",                      x_de_overflow, x_de_overflow_at, VEC_DE, 0,     true },
-        {"INT3: #BP, a trap",                      x_bp,          x_bp_after,       VEC_BP, 0,     false},
-        {"INT 3 of two bytes: #BP",                x_cd03,        x_cd03_after,     VEC_BP, 0,     false},
-        {"INT1: #DB, a trap",                      x_icebp,       x_icebp_after,    VEC_DB, 0,     false},
-        {"UD2: #UD, a fault",                      x_ud2,         x_ud2,            VEC_UD, 0,     true },
-        {"MOV to FS of a bad selector: #GP(selector)", x_gp_sel,  x_gp_sel_at,      VEC_GP, 0x1FC, true },
-        {"a non-canonical address: #GP(0)",        x_gp_noncanon, x_gp_noncanon_at, VEC_GP, 0,     true },
-        {"a non-canonical stack: #SS(0)",          x_ss_noncanon, x_ss_noncanon_at, VEC_SS, 0,     true },
-        {"a write to a missing page: #PF",         x_pf,          x_pf_at,          VEC_PF, 2,     true },
-        {"LOCK before NOP: #UD",                   x_hlt_lock,    x_hlt_lock,       VEC_UD, 0,     true }
+        {"DIV by zero: #DE, a fault",                  x_de,          x_de_at,          VEC_DE, 0,     true },
+        {"DIV overflow: #DE",                          x_de_overflow, x_de_overflow_at, VEC_DE, 0,     true },
+        {"INT3: #BP, a trap",                          x_bp,          x_bp_after,       VEC_BP, 0,     false},
+        {"INT 3 of two bytes: #BP",                    x_cd03,        x_cd03_after,     VEC_BP, 0,     false},
+        {"INT1: #DB, a trap",                          x_icebp,       x_icebp_after,    VEC_DB, 0,     false},
+        {"UD2: #UD, a fault",                          x_ud2,         x_ud2,            VEC_UD, 0,     true },
+        {"MOV to FS of a bad selector: #GP(selector)", x_gp_sel,      x_gp_sel_at,      VEC_GP, 0x1FC, true },
+        {"a non-canonical address: #GP(0)",            x_gp_noncanon, x_gp_noncanon_at, VEC_GP, 0,     true },
+        {"a non-canonical stack: #SS(0)",              x_ss_noncanon, x_ss_noncanon_at, VEC_SS, 0,     true },
+        {"a write to a missing page: #PF",             x_pf,          x_pf_at,          VEC_PF, 2,     true },
+        {"LOCK before NOP: #UD",                       x_hlt_lock,    x_hlt_lock,       VEC_UD, 0,     true }
     };
     idt_set(VEC_SS, SEL_CODE64, isr_entry(VEC_SS), GATE_INT, 0, 1); /* the interrupted stack is no good for it */
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
@@ -100,28 +100,37 @@ static struct gate *gate(u8 vector) { return (struct gate *)read_idtr().base + v
 static void gates(void) {
     struct gate old = *gate(0x60), *g = gate(0x60);
     g->type = 0x0E; /* not present */
-    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_NP && f.error == (0x60 << 3 | 2), "INT n, gate not present: #NP(vector, IDT)");
+    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_NP && f.error == (0x60 << 3 | 2),
+       "INT n, gate not present: #NP(vector, IDT)");
     ok_eq(f.ip, (uptr)x_int_gp, "RIP is INT's");
     g->type = 0x8C; /* call gate */
-    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_GP && f.error == (0x60 << 3 | 2), "INT n, gate of another type: #GP(vector, IDT)");
+    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_GP && f.error == (0x60 << 3 | 2),
+       "INT n, gate of another type: #GP(vector, IDT)");
     g->type = 0x85; /* task gate */
-    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_GP && f.error == (0x60 << 3 | 2), "INT n, task gate in 64-bit mode: #GP(vector, IDT)");
+    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_GP && f.error == (0x60 << 3 | 2),
+       "INT n, task gate in 64-bit mode: #GP(vector, IDT)");
     *g = old;
     g->sel = 0;
-    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_GP && f.error == 0, "INT n, null selector in the gate: #GP(0)");
+    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_GP && f.error == 0,
+       "INT n, null selector in the gate: #GP(0)");
     g->sel = SEL_DATA;
-    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_GP && f.error == SEL_DATA, "INT n, data selector in the gate: #GP(selector)");
+    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_GP && f.error == SEL_DATA,
+       "INT n, data selector in the gate: #GP(selector)");
     g->sel = SEL_CODE32;
-    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_GP && f.error == SEL_CODE32, "INT n, 32-bit code in the gate: #GP(selector)");
+    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_GP && f.error == SEL_CODE32,
+       "INT n, 32-bit code in the gate: #GP(selector)");
     g->sel = 0x1F8;
-    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_GP && f.error == 0x1F8, "INT n, empty descriptor in the gate: #GP(selector)");
+    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_GP && f.error == 0x1F8,
+       "INT n, empty descriptor in the gate: #GP(selector)");
     guest_gdt[0x1F0 >> 3] = seg_descriptor(0, 0xFFFFF, 0xA01B); /* code64, not present */
     g->sel = 0x1F0;
-    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_NP && f.error == 0x1F0, "INT n, code segment not present: #NP(selector)");
+    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_NP && f.error == 0x1F0,
+       "INT n, code segment not present: #NP(selector)");
     guest_gdt[0x1F0 >> 3] = 0;
     *g = old;
     g->offset2 = 0x8000;
-    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_GP && f.error == 0, "INT n, non-canonical offset in the gate: #GP(0)");
+    ok(try_fault((void (*)(void *))(uptr)x_int_gp, NULL, &f) == VEC_GP && f.error == 0,
+       "INT n, non-canonical offset in the gate: #GP(0)");
     *g = old;
     struct table_register idtr = read_idtr(), small = {16 * 0x60 - 1, idtr.base};
     load_idtr(small);
@@ -164,7 +173,8 @@ static void icebp_at_cpl3(void *arg) {
 
 /* Gate DPL counts for INT n, INT3 and INTO, not for exceptions, interrupts and INT1 */
 static void privilege(void) {
-    ok(try_fault(at_cpl3, NULL, &f) == VEC_GP && f.error == (0x60 << 3 | 2), "INT n at CPL 3 with a DPL 0 gate: #GP(vector, IDT)");
+    ok(try_fault(at_cpl3, NULL, &f) == VEC_GP && f.error == (0x60 << 3 | 2),
+       "INT n at CPL 3 with a DPL 0 gate: #GP(vector, IDT)");
     idt_set(0x60, SEL_CODE64, isr_entry(0x60), GATE_INT, 3, 0);
     handler_set(0x60, record);
     seen_count = 0;
@@ -187,8 +197,10 @@ static void privilege(void) {
 }
 
 static u64 frame_rsp;
-CODE(h_probe, "h_probe_entry: mov %rsp, frame_at(%rip)\n push %rax\n mov %ss, %eax\n mov %eax, frame_ss(%rip)\n pushfq\n pop frame_flags(%rip)\n"
-              " pop %rax\n iretq\n.pushsection .bss\n.p2align 3\nframe_at: .skip 8\nframe_flags: .skip 8\nframe_ss: .skip 8\n.popsection");
+CODE(h_probe, "h_probe_entry: mov %rsp, frame_at(%rip)\n push %rax\n mov %ss, %eax\n mov %eax, frame_ss(%rip)\n "
+              "pushfq\n pop frame_flags(%rip)\n"
+              " pop %rax\n iretq\n.pushsection .bss\n.p2align 3\nframe_at: .skip 8\nframe_flags: .skip 8\nframe_ss: "
+              ".skip 8\n.popsection");
 CODE_LABEL(h_probe_entry);
 extern u64 frame_at, frame_flags, frame_ss;
 CODE(x_int61, "mov %rsp, %rax\n int $0x61\n ret");
@@ -200,8 +212,8 @@ static u64 call_for_rax(const u8 *code) {
     return rax;
 }
 
-/* "64-Bit Mode Stack Frame": RSP is aligned to 16 bytes, SS:RSP is pushed always; IST; interrupt gates clear IF, trap gates
- * don't; both clear TF, NT, RF */
+/* "64-Bit Mode Stack Frame": RSP is aligned to 16 bytes, SS:RSP is pushed always; IST; interrupt gates clear IF, trap
+ * gates don't; both clear TF, NT, RF */
 static void stacks(void) {
     idt_set(0x61, SEL_CODE64, h_probe_entry, GATE_TRAP, 0, 0);
     frame_rsp = call_for_rax(x_int61);
@@ -241,13 +253,13 @@ static void double_faults(void) {
         u16 sel;
         int want;
     } row[] = {
-        {"#UD, then #NP: #NP is handled",    x_ud2,    VEC_UD, 0x0E, SEL_CODE64, VEC_NP},
-        {"#DE, then #NP: #DF",               x_de,     VEC_DE, 0x0E, SEL_CODE64, VEC_DF},
-        {"#GP, then #NP: #DF",               x_gp_sel, VEC_GP, 0x0E, SEL_CODE64, VEC_DF},
-        {"#GP, then #GP: #DF",               x_gp_sel, VEC_GP, 0x8E, SEL_DATA,   VEC_DF},
-        {"#PF, then #NP: #DF",               x_pf,     VEC_PF, 0x0E, SEL_CODE64, VEC_DF},
-        {"#SS, then #GP: #DF",               x_ss_noncanon, VEC_SS, 0x8E, SEL_DATA, VEC_DF},
-        {"#BP, then #GP: #GP is handled",    x_bp,     VEC_BP, 0x8E, SEL_DATA,   VEC_GP}
+        {"#UD, then #NP: #NP is handled", x_ud2,         VEC_UD, 0x0E, SEL_CODE64, VEC_NP},
+        {"#DE, then #NP: #DF",            x_de,          VEC_DE, 0x0E, SEL_CODE64, VEC_DF},
+        {"#GP, then #NP: #DF",            x_gp_sel,      VEC_GP, 0x0E, SEL_CODE64, VEC_DF},
+        {"#GP, then #GP: #DF",            x_gp_sel,      VEC_GP, 0x8E, SEL_DATA,   VEC_DF},
+        {"#PF, then #NP: #DF",            x_pf,          VEC_PF, 0x0E, SEL_CODE64, VEC_DF},
+        {"#SS, then #GP: #DF",            x_ss_noncanon, VEC_SS, 0x8E, SEL_DATA,   VEC_DF},
+        {"#BP, then #GP: #GP is handled", x_bp,          VEC_BP, 0x8E, SEL_DATA,   VEC_GP}
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         struct gate old = *gate(row[i].first);

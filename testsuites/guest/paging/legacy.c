@@ -41,7 +41,9 @@ static void attempt(void *arg) {
 }
 
 static u32 run(const struct attempt *a) {
-    return try_fault(attempt, (void *)a, &f) == NO_FAULT ? NONE : f.vector == VEC_PF ? (u32)f.error : 0x10000 | (u32)f.vector;
+    return try_fault(attempt, (void *)a, &f) == NO_FAULT ? NONE
+           : f.vector == VEC_PF                          ? (u32)f.error
+                                                         : 0x10000 | (u32)f.vector;
 }
 
 /* nx: no execution; only with PAE and EFER.NXE */
@@ -191,7 +193,8 @@ static void rights_pae(bool nxe) {
                 want = w;
             }
         }
-        ok(!bad, "PAE paging%s: %s %s%s", nxe ? ", NXE" : "", a.user ? "user" : "supervisor", names[a.access], a.wp ? ", WP" : "");
+        ok(!bad, "PAE paging%s: %s %s%s", nxe ? ", NXE" : "", a.user ? "user" : "supervisor", names[a.access],
+           a.wp ? ", WP" : "");
         if (bad) diag("%u wrong; rights %#x: error code %#x, expected %#x", bad, first, got, want);
     }
     set_wp(false);
@@ -228,10 +231,10 @@ static void pae_reserved(void) {
         u64 bits;
         bool possible;
     } entry[] = {
-        {"PAE: PTE beyond the physical-address width", pt, BIT(width), width && width < 52},
-        {"PAE: PTE bit 52",                            pt, BIT(52),    true               },
-        {"PAE: PDE bit 62",                            pd, BIT(62),    true               },
-        {"PAE: PDE of a 2 MiB page with bit 13",       pd, PTE_PS | BIT(13), true         }
+        {"PAE: PTE beyond the physical-address width", pt, BIT(width),       width && width < 52},
+        {"PAE: PTE bit 52",                            pt, BIT(52),          true               },
+        {"PAE: PDE bit 62",                            pd, BIT(62),          true               },
+        {"PAE: PDE of a 2 MiB page with bit 13",       pd, PTE_PS | BIT(13), true               }
     };
     for (u32 i = 0; i < ARRAY_SIZE(entry); i++) {
         u64 old = *entry[i].entry;
@@ -241,7 +244,8 @@ static void pae_reserved(void) {
         }
         *entry[i].entry = (entry[i].bits & PTE_PS ? old & ~0x1FF000ULL : old) | entry[i].bits;
         invlpg((void *)VA);
-        ok(try_fault(load, (void *)VA, &f) == VEC_PF && f.error == (PF_P | PF_RSVD), "%s: #PF with P and RSVD", entry[i].name);
+        ok(try_fault(load, (void *)VA, &f) == VEC_PF && f.error == (PF_P | PF_RSVD), "%s: #PF with P and RSVD",
+           entry[i].name);
         *entry[i].entry = old;
         invlpg((void *)VA);
     }
@@ -271,7 +275,7 @@ static void pae_pages(void) {
 void guest_main(void) {
     page = page_alloc();
     page_too = page_alloc();
-    ((u8 *)page)[8] = 0xC3;   /* RET */
+    ((u8 *)page)[8] = 0xC3;  /* RET */
     ((u8 *)page)[12] = 0xCD; /* INT VEC_USER_RETURN */
     ((u8 *)page)[13] = VEC_USER_RETURN;
     new_directory();

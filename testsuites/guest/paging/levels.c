@@ -29,17 +29,17 @@ static void reserved_bits(void) {
         u64 set;
         bool possible;
     } row[] = {
-        {"PTE beyond the physical-address width",   1, BIT(width),           width < 52},
-        {"PTE bit 51",                              1, BIT(51),              width < 52},
-        {"PDE beyond the physical-address width",   2, BIT(width),           width < 52},
-        {"PDPTE beyond the physical-address width", 3, BIT(width),           width < 52},
-        {"PML4E beyond the physical-address width", 4, BIT(51),              width < 52},
-        {"PML4E with PS",                           4, PTE_PS,               true      },
-        {"PDE of a 2 MiB page with bit 13",         2, PTE_PS | BIT(13),     true      },
-        {"PDE of a 2 MiB page with bit 20",         2, PTE_PS | BIT(20),     true      },
-        {"PDPTE of a 1 GiB page with bit 13",       3, PTE_PS | BIT(13),     gib       },
-        {"PDPTE of a 1 GiB page with bit 29",       3, PTE_PS | BIT(29),     gib       },
-        {"PDPTE with PS without 1 GiB pages",       3, PTE_PS,               !gib      }
+        {"PTE beyond the physical-address width",   1, BIT(width),       width < 52},
+        {"PTE bit 51",                              1, BIT(51),          width < 52},
+        {"PDE beyond the physical-address width",   2, BIT(width),       width < 52},
+        {"PDPTE beyond the physical-address width", 3, BIT(width),       width < 52},
+        {"PML4E beyond the physical-address width", 4, BIT(51),          width < 52},
+        {"PML4E with PS",                           4, PTE_PS,           true      },
+        {"PDE of a 2 MiB page with bit 13",         2, PTE_PS | BIT(13), true      },
+        {"PDE of a 2 MiB page with bit 20",         2, PTE_PS | BIT(20), true      },
+        {"PDPTE of a 1 GiB page with bit 13",       3, PTE_PS | BIT(13), gib       },
+        {"PDPTE of a 1 GiB page with bit 29",       3, PTE_PS | BIT(29), gib       },
+        {"PDPTE with PS without 1 GiB pages",       3, PTE_PS,           !gib      }
     };
     /* a PML4E of its own: index 5 */
     u64 va = 5ULL << 39;
@@ -57,7 +57,8 @@ static void reserved_bits(void) {
         old = *e;
         *e = (row[i].set & PTE_PS ? (old & ~0x3FFFF000ULL) : old) | row[i].set;
         write_cr3(root);
-        ok(read_fault(va) == VEC_PF && f.error == (PF_P | PF_RSVD) && f.cr2 == va, "%s: #PF with P and RSVD", row[i].name);
+        ok(read_fault(va) == VEC_PF && f.error == (PF_P | PF_RSVD) && f.cr2 == va, "%s: #PF with P and RSVD",
+           row[i].name);
         *e = old;
         write_cr3(root);
     }
@@ -104,7 +105,8 @@ static void large_pages(void) {
     ok(*(volatile u64 *)VA == 0x4444 && *(volatile u64 *)(VA + 0x1FF000) == 0x2222, "a 2 MiB page again");
     *e2 = old;
     invlpg((void *)(VA + 0x1FF000));
-    ok(*(volatile u64 *)(VA) == page[0] && read_fault(VA + 0x1FF000) == VEC_PF, "INVLPG anywhere in it drops all of it");
+    ok(*(volatile u64 *)(VA) == page[0] && read_fault(VA + 0x1FF000) == VEC_PF,
+       "INVLPG anywhere in it drops all of it");
 }
 
 /* "Accessed and Dirty Flags" */
@@ -123,18 +125,25 @@ static void accessed_dirty(void) {
     ok(!(*e2 & PTE_D), "but not in entries that reference tables");
     *e1 = (uptr)page | PTE_P;
     invlpg((void *)VA);
-    ok(try_fault(store, (void *)VA, &f) == VEC_PF && f.error == (PF_P | PF_W) && !(*e1 & PTE_D), "a write that faults doesn't set D");
+    ok(try_fault(store, (void *)VA, &f) == VEC_PF && f.error == (PF_P | PF_W) && !(*e1 & PTE_D),
+       "a write that faults doesn't set D");
     *e1 = (uptr)page | PTE_P | PTE_W;
     invlpg((void *)VA);
 }
 
 /* "Canonical Address": #GP(0), #SS(0) by way of the stack */
-static void stack_load(void *arg) { __asm__ volatile("mov %0, %%rax\n xchg %%rax, %%rbp\n mov (%%rbp), %%rcx\n mov %%rax, %%rbp" : : "r"(arg) : "rax", "rcx", "memory"); }
+static void stack_load(void *arg) {
+    __asm__ volatile("mov %0, %%rax\n xchg %%rax, %%rbp\n mov (%%rbp), %%rcx\n mov %%rax, %%rbp"
+                     :
+                     : "r"(arg)
+                     : "rax", "rcx", "memory");
+}
 static void canonical(void) {
     ok(read_fault(0x800000000000ULL) == VEC_GP && f.error == 0, "a non-canonical address: #GP(0)");
     ok(read_fault(0xFFFF7FFFFFFFFFFFULL) == VEC_GP && f.error == 0, "below the upper half: #GP(0)");
     ok(try_fault(stack_load, (void *)0x800000000000ULL, &f) == VEC_SS && f.error == 0, "by SS: #SS(0)");
-    ok(read_fault(0xFFFF800000000000ULL) == VEC_PF && f.cr2 == 0xFFFF800000000000ULL, "the first canonical address of the upper half: #PF");
+    ok(read_fault(0xFFFF800000000000ULL) == VEC_PF && f.cr2 == 0xFFFF800000000000ULL,
+       "the first canonical address of the upper half: #PF");
     map_4k(root, 0x7FFFFFFFF000ULL, (uptr)page, PTE_W);
     ok(read_fault(0x7FFFFFFFFFFFULL) == VEC_GP, "an access that ends in the hole: #GP");
 }
@@ -181,13 +190,16 @@ static void invalidation(void) {
     (void)*(volatile u64 *)VA;
     *e1 = (uptr)page | PTE_P | PTE_W;
     int first = try_fault(store, (void *)VA, NULL);
-    ok(first == NO_FAULT || try_fault(store, (void *)VA, NULL) == NO_FAULT, "more rights are seen after one #PF at most");
+    ok(first == NO_FAULT || try_fault(store, (void *)VA, NULL) == NO_FAULT,
+       "more rights are seen after one #PF at most");
 }
 
 struct invpcid {
     u64 pcid, address;
 };
-static void do_invpcid(u64 type, struct invpcid d) { __asm__ volatile("invpcid %1, %0" : : "r"(type), "m"(d) : "memory"); }
+static void do_invpcid(u64 type, struct invpcid d) {
+    __asm__ volatile("invpcid %1, %0" : : "r"(type), "m"(d) : "memory");
+}
 struct invpcid_call {
     u64 type;
     struct invpcid d;
@@ -224,7 +236,8 @@ static void pcids(void) {
     v = root | 1 | BIT(62);
     ok_eq((u64)try_fault(set_cr3, &v, NULL), VEC_GP, "MOV to CR3 with bit 62: #GP");
     if (cpuid(7, 0).ebx & BIT(10)) {
-        static const char *const names[] = {"individual address", "single context", "all with globals", "all but globals"};
+        static const char *const names[] = {"individual address", "single context", "all with globals",
+                                            "all but globals"};
         for (u64 type = 0; type < 4; type++) {
             (void)*(volatile u64 *)VA;
             *e1 = (uptr)(type & 1 ? page_too : page) | PTE_P | PTE_W;
@@ -235,9 +248,9 @@ static void pcids(void) {
             const char *name;
             struct invpcid_call c;
         } bad[] = {
-            {"INVPCID of type 4: #GP",                     {4, {0, 0}}              },
-            {"INVPCID with reserved bits of the descriptor: #GP", {1, {0x1000, 0}}  },
-            {"INVPCID of a non-canonical address: #GP",    {0, {1, BIT(63)}}        }
+            {"INVPCID of type 4: #GP",                            {4, {0, 0}}      },
+            {"INVPCID with reserved bits of the descriptor: #GP", {1, {0x1000, 0}} },
+            {"INVPCID of a non-canonical address: #GP",           {0, {1, BIT(63)}}}
         };
         for (u32 i = 0; i < ARRAY_SIZE(bad); i++)
             ok_eq((u64)try_fault(invpcid_faults, (void *)&bad[i].c, NULL), VEC_GP, "%s", bad[i].name);
@@ -284,7 +297,8 @@ static void keys(void) {
         ok(read_fault(VA) == VEC_PF && f.error == (PF_P | PF_PK), "AD of the key: #PF with PK for reads, at CPL 0 too");
         wrpkru(2u << 10);
         ok(read_fault(VA) == NO_FAULT, "WD of the key allows reads");
-        ok(try_fault(store, (void *)VA, &f) == VEC_PF && f.error == (PF_P | PF_W | PF_PK), "WD of the key: #PF with PK for writes");
+        ok(try_fault(store, (void *)VA, &f) == VEC_PF && f.error == (PF_P | PF_W | PF_PK),
+           "WD of the key: #PF with PK for writes");
         write_cr0(read_cr0() & ~CR0_WP);
         ok(try_fault(store, (void *)VA, &f) == NO_FAULT, "WD doesn't matter to supervisor writes with CR0.WP 0");
         write_cr0(read_cr0() | CR0_WP);
@@ -305,7 +319,8 @@ static void keys(void) {
         write_cr4(read_cr4() | CR4_PKS);
         write_cr3(root);
         wrmsr(0x6E1, 1u << 10);
-        ok(read_fault(VA) == VEC_PF && f.error == (PF_P | PF_PK), "IA32_PKRS, AD: #PF with PK for reads of supervisor pages");
+        ok(read_fault(VA) == VEC_PF && f.error == (PF_P | PF_PK),
+           "IA32_PKRS, AD: #PF with PK for reads of supervisor pages");
         wrmsr(0x6E1, 2u << 10);
         ok(read_fault(VA) == NO_FAULT && try_fault(store, (void *)VA, &f) == VEC_PF && f.error == (PF_P | PF_W | PF_PK),
            "IA32_PKRS, WD: #PF with PK for writes");
@@ -325,7 +340,8 @@ static void forbidden(void) {
     ok(try_fault(set_cr3, &v, &f) == VEC_GP, "MOV to CR3 with bit 63 without PCIDs: #GP");
     v = root | BIT(width);
     if (width < 52)
-        ok(try_fault(set_cr3, &v, &f) == VEC_GP && f.error == 0, "MOV to CR3 beyond the physical-address width: #GP(0)");
+        ok(try_fault(set_cr3, &v, &f) == VEC_GP && f.error == 0,
+           "MOV to CR3 beyond the physical-address width: #GP(0)");
     v = read_cr4() & ~CR4_PAE;
     ok(try_fault(set_cr4, &v, &f) == VEC_GP && f.error == 0, "clearing CR4.PAE in IA-32e mode: #GP(0)");
     v = read_cr4() ^ CR4_LA57;

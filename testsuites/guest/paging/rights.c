@@ -1,6 +1,7 @@
-/* Access rights of 4-level paging: every combination of the rights in a PDE and a PTE with the control bits, the kind of
- * access and the privilege level, against the rules. SDM 3, "Access Rights", "Page-Fault Exceptions"; the error code's
- * I/D bit: "set ... if the access was an instruction fetch and either CR4.SMEP = 1 or (CR4.PAE = 1 and IA32_EFER.NXE = 1)" */
+/* Access rights of 4-level paging: every combination of the rights in a PDE and a PTE with the control bits, the kind
+ * of access and the privilege level, against the rules. SDM 3, "Access Rights", "Page-Fault Exceptions"; the error
+ * code's I/D bit: "set ... if the access was an instruction fetch and either CR4.SMEP = 1 or (CR4.PAE = 1 and
+ * IA32_EFER.NXE = 1)" */
 #include "testsuites/guest/lib/guest.h"
 
 #define VA        0x5000000000ULL /* the page under test */
@@ -47,7 +48,8 @@ struct attempt {
 static void attempt(void *arg) {
     const struct attempt *a = arg;
     if (a->mode.user) {
-        u64 ip = a->access == FETCH ? VA + 16 : USER_CODE + (u64)((a->access == READ ? user_read : user_write) - user_read);
+        u64 ip =
+            a->access == FETCH ? VA + 16 : USER_CODE + (u64)((a->access == READ ? user_read : user_write) - user_read);
         user_enter(ip, USER_SP, SEL_UCODE64 | 3, SEL_UDATA | 3, a->mode.ac ? FLAG_AC | 2 : 2, VA);
         return;
     }
@@ -93,8 +95,9 @@ static bool one(const struct attempt *a, u64 d, u64 t) {
     if (good && vector == NO_FAULT) /* SDM 3, "Accessed and Dirty Flags" */
         good = (*pde & PTE_A) && (*pte & PTE_A) && !!(*pte & PTE_D) == (a->access == WRITE);
     if (!good)
-        complain("PDE %#llx, PTE %#llx: vector %d, error code %#llx, CR2 %#llx; expected error code %#llx; PTE now %#llx",
-             d | PTE_P, t, vector, got, f.cr2, want, *pte);
+        complain(
+            "PDE %#llx, PTE %#llx: vector %d, error code %#llx, CR2 %#llx; expected error code %#llx; PTE now %#llx",
+            d | PTE_P, t, vector, got, f.cr2, want, *pte);
     return good;
 }
 
@@ -110,8 +113,8 @@ static void matrix(const struct attempt *a) {
         if (!one(a, d, t)) bad++;
     }
     const struct mode *m = &a->mode;
-    ok(!bad, "%s %s%s%s%s%s%s", m->user ? "user" : "supervisor", names[a->access], m->wp ? ", WP" : "", m->smep ? ", SMEP" : "",
-       m->smap ? ", SMAP" : "", m->ac ? ", AC" : "", m->nxe ? ", NXE" : "");
+    ok(!bad, "%s %s%s%s%s%s%s", m->user ? "user" : "supervisor", names[a->access], m->wp ? ", WP" : "",
+       m->smep ? ", SMEP" : "", m->smap ? ", SMAP" : "", m->ac ? ", AC" : "", m->nxe ? ", NXE" : "");
     if (bad) diag("%s", complaint);
 }
 
@@ -128,7 +131,7 @@ void guest_main(void) {
     bool nx = cpuid(0x80000001, 0).edx & BIT(20);
     have_reserved = (cpuid(0x80000008, 0).eax & 0xFF) < 52;
     page = page_alloc();
-    page[0] = 0xC3; /* RET */
+    page[0] = 0xC3;  /* RET */
     page[16] = 0xCD; /* INT VEC_USER_RETURN */
     page[17] = VEC_USER_RETURN;
     u8 *code = page_alloc();
@@ -141,8 +144,11 @@ void guest_main(void) {
     pde = pt_entry(root, VA, 2);
     write_cr3(root);
     for (u32 i = 0; i < 64; i++) {
-        struct attempt a = {.mode = {i & 1, i & 2, i & 4, i & 8, i & 16, i & 32}};
-        if ((a.mode.smep && !(c7.ebx & BIT(7))) || (a.mode.smap && !(c7.ebx & BIT(20))) || (a.mode.nxe && !nx)) continue;
+        struct attempt a = {
+            .mode = {i & 1, i & 2, i & 4, i & 8, i & 16, i & 32}
+        };
+        if ((a.mode.smep && !(c7.ebx & BIT(7))) || (a.mode.smap && !(c7.ebx & BIT(20))) || (a.mode.nxe && !nx))
+            continue;
         if (a.mode.ac && !a.mode.smap) continue; /* AC alone means nothing here */
         set_mode(&a.mode);
         for (a.access = READ; a.access <= FETCH; a.access++) matrix(&a);

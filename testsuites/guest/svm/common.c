@@ -41,7 +41,7 @@ bool vm_expect(struct svm_vm *vm, u64 want, const char *fmt, ...) {
     va_end(ap);
     ok(got == want, "%s", name);
     if (got != want)
-        diag("exit code %#llx (expected %#llx), EXITINFO1 %#llx, EXITINFO2 %#llx, EXITINTINFO %#llx, RIP %#llx", got, want,
-             vm->vmcb->exit_info1, vm->vmcb->exit_info2, vm->vmcb->exit_int_info, vm->vmcb->rip);
+        diag("exit code %#llx (expected %#llx), EXITINFO1 %#llx, EXITINFO2 %#llx, EXITINTINFO %#llx, RIP %#llx", got,
+             want, vm->vmcb->exit_info1, vm->vmcb->exit_info2, vm->vmcb->exit_int_info, vm->vmcb->rip);
     return got == want;
 }

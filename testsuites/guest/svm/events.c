@@ -1,5 +1,6 @@
 /* Events around VMRUN: EVENTINJ, EXITINTINFO, virtual interrupts and V_TPR, physical interrupts and NMIs, the interrupt
- * shadow, TSC offset. APM 2, "Event Injection", "Injecting Virtual (INTR) Interrupts", "Interrupt and Exception Intercepts" */
+ * shadow, TSC offset. APM 2, "Event Injection", "Injecting Virtual (INTR) Interrupts", "Interrupt and Exception
+ * Intercepts" */
 #include "testsuites/guest/svm/common.h"
 
 #define TEST_VECTOR 0x41
@@ -34,7 +35,9 @@ static void record_and_leave(struct regs *r) {
 }
 
 static void make(const u8 *code, u32 word3, u32 exceptions) {
-    struct svm_config c = {.intercept = {[2] = exceptions, [3] = word3}};
+    struct svm_config c = {
+        .intercept = {[2] = exceptions, [3] = word3}
+    };
     seen = (struct regs){0};
     seen_count = 0;
     vm_make(&vm, code, c);
@@ -52,13 +55,13 @@ static void injection(void) {
         u32 next; /* what the pushed RIP is past the guest's: nRIP of a software interrupt */
         u64 error;
     } row[] = {
-        {"#UD",            EVENT(VEC_UD, EVENT_EXCEPTION),                       0, 0    },
-        {"#GP",            EVENT(VEC_GP, EVENT_EXCEPTION) | EVENT_ERROR(0x5678), 0, 0x5678},
-        {"#PF",            EVENT(VEC_PF, EVENT_EXCEPTION) | EVENT_ERROR(2),      0, 2    },
-        {"#DB",            EVENT(VEC_DB, EVENT_EXCEPTION),                       0, 0    },
-        {"an interrupt",   EVENT(0x50, EVENT_INTR),                              0, 0    },
-        {"an NMI",         EVENT(VEC_NMI, EVENT_NMI),                            0, 0    },
-        {"INT n",          EVENT(0x50, EVENT_SOFTWARE),                          2, 0    }
+        {"#UD",          EVENT(VEC_UD,  EVENT_EXCEPTION),                       0, 0     },
+        {"#GP",          EVENT(VEC_GP,  EVENT_EXCEPTION) | EVENT_ERROR(0x5678), 0, 0x5678},
+        {"#PF",          EVENT(VEC_PF,  EVENT_EXCEPTION) | EVENT_ERROR(2),      0, 2     },
+        {"#DB",          EVENT(VEC_DB,  EVENT_EXCEPTION),                       0, 0     },
+        {"an interrupt", EVENT(0x50,    EVENT_INTR),                            0, 0     },
+        {"an NMI",       EVENT(VEC_NMI, EVENT_NMI),                             0, 0     },
+        {"INT n",        EVENT(0x50,    EVENT_SOFTWARE),                        2, 0     }
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         u8 vector = (u8)row[i].event;
@@ -69,7 +72,8 @@ static void injection(void) {
         vm.vmcb->next_rip = (uptr)e_stop + row[i].next;
         vm.vmcb->cr2 = 0x77;
         vm_expect(&vm, SVM_EXIT_VMMCALL, "injection of %s", row[i].name);
-        ok(seen_count == 1 && seen.vector == vector && seen.error == row[i].error, "%s: the handler saw it", row[i].name);
+        ok(seen_count == 1 && seen.vector == vector && seen.error == row[i].error, "%s: the handler saw it",
+           row[i].name);
         if (!row[i].next || svm_feature(3))
             ok_eq(seen.ip - (uptr)e_stop, row[i].next, "%s: RIP on the stack", row[i].name);
         ok_eq(vm.vmcb->event_inject & BIT(31), 0, "%s: EVENTINJ is no longer valid", row[i].name);
@@ -206,10 +210,12 @@ static void shadow(void) {
 }
 
 CODE(p_spin, "mov $0x100000, %ecx\n1: pause\n dec %ecx\n jnz 1b\n vmmcall");
-CODE(p_nmi, "mov $0xfee00300, %edi\n movl $0, 0x10(%rdi)\n movl $0x4400, (%rdi)\n mov $100000, %ecx\n1: pause\n dec %ecx\n"
-            "jnz 1b\n vmmcall");
+CODE(p_nmi,
+     "mov $0xfee00300, %edi\n movl $0, 0x10(%rdi)\n movl $0x4400, (%rdi)\n mov $100000, %ecx\n1: pause\n dec %ecx\n"
+     "jnz 1b\n vmmcall");
 
-/* "INTR Intercept", "NMI Intercept", "Virtualizing RFLAGS.IF": with V_INTR_MASKING the host's IF masks physical interrupts */
+/* "INTR Intercept", "NMI Intercept", "Virtualizing RFLAGS.IF": with V_INTR_MASKING the host's IF masks physical
+ * interrupts */
 static void physical(void) {
     if (!apic_present()) {
         skip("no local APIC", "physical interrupts");

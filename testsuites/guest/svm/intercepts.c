@@ -1,5 +1,5 @@
-/* #VMEXIT by instructions, accesses and exceptions. APM 2, "Instruction Intercepts", "IOIO Intercepts", "MSR Intercepts",
- * "Exception Intercepts", "Decode Assists", "State Saved on Exit" (nRIP) */
+/* #VMEXIT by instructions, accesses and exceptions. APM 2, "Instruction Intercepts", "IOIO Intercepts", "MSR
+ * Intercepts", "Exception Intercepts", "Decode Assists", "State Saved on Exit" (nRIP) */
 #include "testsuites/guest/svm/common.h"
 
 #define MISSING 0x7FC0005678ULL /* a linear address without page */
@@ -151,28 +151,28 @@ static void register_exits(void) {
         u32 word, bits;
         u64 exit_code, rax, info, info_mask;
     } row[] = {
-        {"MOV from CR0", r_cr0, WORD_CR, 1 << 0, SVM_EXIT_CR_READ(0), 0, MOV_CR | 3, MOV_CR | 15},
-        {"MOV from CR3", r_cr3, WORD_CR, 1 << 3, SVM_EXIT_CR_READ(3), 0, MOV_CR | 9, MOV_CR | 15},
-        {"MOV from CR4", r_cr4, WORD_CR, 1 << 4, SVM_EXIT_CR_READ(4), 0, MOV_CR | 2, MOV_CR | 15},
-        {"MOV from CR8", r_cr8, WORD_CR, 1 << 8, SVM_EXIT_CR_READ(8), 0, MOV_CR | 14, MOV_CR | 15},
-        {"MOV to CR0", w_cr0, WORD_CR, 1 << 16, SVM_EXIT_CR_WRITE(0), cr0, MOV_CR | 0, MOV_CR | 15},
-        {"MOV to CR3", w_cr3, WORD_CR, 1 << 19, SVM_EXIT_CR_WRITE(3), read_cr3(), MOV_CR | 0, MOV_CR | 15},
-        {"MOV to CR4", w_cr4, WORD_CR, 1 << 20, SVM_EXIT_CR_WRITE(4), read_cr4(), MOV_CR | 0, MOV_CR | 15},
-        {"MOV to CR8", w_cr8, WORD_CR, 1 << 24, SVM_EXIT_CR_WRITE(8), 0, MOV_CR | 8, MOV_CR | 15},
-        {"SMSW", c_smsw, WORD_CR, 1 << 0, SVM_EXIT_CR_READ(0), 0, 0, MOV_CR},
-        {"LMSW", c_lmsw, WORD_CR, 1 << 16, SVM_EXIT_CR_WRITE(0), 0x33, 0, MOV_CR},
-        {"CLTS", c_clts, WORD_CR, 1 << 16, SVM_EXIT_CR_WRITE(0), 0, 0, MOV_CR},
-        {"MOV from DR1", r_dr1, WORD_DR, 1 << 1, SVM_EXIT_DR_READ(1), 0, 1, 15},
-        {"MOV to DR7", w_dr7, WORD_DR, 1 << 23, SVM_EXIT_DR_WRITE(7), 0, 1, 15},
-        {"selective: MOV to CR0 that changes AM", w_cr0, WORD_3, (u32)SVM_INTERCEPT3_CR0_SEL, SVM_EXIT_CR0_SEL_WRITE,
-         cr0 ^ CR0_AM, MOV_CR | 0, MOV_CR | 15},
-        {"selective: MOV to CR0 that changes TS", w_cr0, WORD_3, (u32)SVM_INTERCEPT3_CR0_SEL, SVM_EXIT_VMMCALL, cr0 ^ CR0_TS,
-         0, 0},
-        {"selective: MOV to CR0 that changes MP", w_cr0, WORD_3, (u32)SVM_INTERCEPT3_CR0_SEL, SVM_EXIT_VMMCALL, cr0 ^ CR0_MP,
-         0, 0},
-        {"selective: LMSW that changes EM", c_lmsw, WORD_3, (u32)SVM_INTERCEPT3_CR0_SEL, SVM_EXIT_CR0_SEL_WRITE, 0x37, 0,
-         MOV_CR},
-        {"selective: CLTS", c_clts, WORD_3, (u32)SVM_INTERCEPT3_CR0_SEL, SVM_EXIT_VMMCALL, 0, 0, 0}
+        {"MOV from CR0",                          r_cr0,  WORD_CR, 1 << 0,                      SVM_EXIT_CR_READ(0),    0,          MOV_CR | 3,  MOV_CR | 15},
+        {"MOV from CR3",                          r_cr3,  WORD_CR, 1 << 3,                      SVM_EXIT_CR_READ(3),    0,          MOV_CR | 9,  MOV_CR | 15},
+        {"MOV from CR4",                          r_cr4,  WORD_CR, 1 << 4,                      SVM_EXIT_CR_READ(4),    0,          MOV_CR | 2,  MOV_CR | 15},
+        {"MOV from CR8",                          r_cr8,  WORD_CR, 1 << 8,                      SVM_EXIT_CR_READ(8),    0,          MOV_CR | 14, MOV_CR | 15},
+        {"MOV to CR0",                            w_cr0,  WORD_CR, 1 << 16,                     SVM_EXIT_CR_WRITE(0),   cr0,        MOV_CR | 0,  MOV_CR | 15},
+        {"MOV to CR3",                            w_cr3,  WORD_CR, 1 << 19,                     SVM_EXIT_CR_WRITE(3),   read_cr3(), MOV_CR | 0,  MOV_CR | 15},
+        {"MOV to CR4",                            w_cr4,  WORD_CR, 1 << 20,                     SVM_EXIT_CR_WRITE(4),   read_cr4(), MOV_CR | 0,  MOV_CR | 15},
+        {"MOV to CR8",                            w_cr8,  WORD_CR, 1 << 24,                     SVM_EXIT_CR_WRITE(8),   0,          MOV_CR | 8,  MOV_CR | 15},
+        {"SMSW",                                  c_smsw, WORD_CR, 1 << 0,                      SVM_EXIT_CR_READ(0),    0,          0,           MOV_CR     },
+        {"LMSW",                                  c_lmsw, WORD_CR, 1 << 16,                     SVM_EXIT_CR_WRITE(0),   0x33,       0,           MOV_CR     },
+        {"CLTS",                                  c_clts, WORD_CR, 1 << 16,                     SVM_EXIT_CR_WRITE(0),   0,          0,           MOV_CR     },
+        {"MOV from DR1",                          r_dr1,  WORD_DR, 1 << 1,                      SVM_EXIT_DR_READ(1),    0,          1,           15         },
+        {"MOV to DR7",                            w_dr7,  WORD_DR, 1 << 23,                     SVM_EXIT_DR_WRITE(7),   0,          1,           15         },
+        {"selective: MOV to CR0 that changes AM", w_cr0,  WORD_3,  (u32)SVM_INTERCEPT3_CR0_SEL, SVM_EXIT_CR0_SEL_WRITE,
+         cr0 ^ CR0_AM,                                                                                                              MOV_CR | 0,  MOV_CR | 15},
+        {"selective: MOV to CR0 that changes TS", w_cr0,  WORD_3,  (u32)SVM_INTERCEPT3_CR0_SEL, SVM_EXIT_VMMCALL,
+         cr0 ^ CR0_TS,                                                                                                              0,           0          },
+        {"selective: MOV to CR0 that changes MP", w_cr0,  WORD_3,  (u32)SVM_INTERCEPT3_CR0_SEL, SVM_EXIT_VMMCALL,
+         cr0 ^ CR0_MP,                                                                                                              0,           0          },
+        {"selective: LMSW that changes EM",       c_lmsw, WORD_3,  (u32)SVM_INTERCEPT3_CR0_SEL, SVM_EXIT_CR0_SEL_WRITE, 0x37,
+         0,                                                                                                                                      MOV_CR     },
+        {"selective: CLTS",                       c_clts, WORD_3,  (u32)SVM_INTERCEPT3_CR0_SEL, SVM_EXIT_VMMCALL,       0,          0,           0          }
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         make(row[i].code, row[i].word, row[i].bits);
@@ -201,11 +201,11 @@ static void exception_exits(void) {
         u32 vector;
         u64 info1, info2;
     } row[] = {
-        {"UD2",                      e_ud, VEC_UD, 0,     0      },
-        {"INT3",                     e_bp, VEC_BP, 0,     0      },
-        {"DIV by zero",              e_de, VEC_DE, 0,     0      },
-        {"MOV to FS of a bad selector", e_gp, VEC_GP, 0x1FC, 0   },
-        {"write to a missing page",  e_pf, VEC_PF, 2,     MISSING}
+        {"UD2",                         e_ud, VEC_UD, 0,     0      },
+        {"INT3",                        e_bp, VEC_BP, 0,     0      },
+        {"DIV by zero",                 e_de, VEC_DE, 0,     0      },
+        {"MOV to FS of a bad selector", e_gp, VEC_GP, 0x1FC, 0      },
+        {"write to a missing page",     e_pf, VEC_PF, 2,     MISSING}
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         make(row[i].code, WORD_EXCEPTION, 1u << row[i].vector);
@@ -236,7 +236,6 @@ static void shutdown(void) {
     vm_expect(&vm, SVM_EXIT_SHUTDOWN, "shutdown is intercepted");
 }
 
-
 CODE(i_in_imm, "inb $0x80, %al\ni_in_imm_end: vmmcall");
 CODE(i_in_dx, "inl %dx, %eax; vmmcall");
 CODE(i_in_dx_al, "inb %dx, %al; vmmcall");
@@ -252,11 +251,11 @@ static void io(void) {
         const u8 *code;
         u32 port, length, info;
     } row[] = {
-        {"IN AL, imm8",  i_in_imm,    0x80,   2, 1 | 1 << 4                         },
-        {"IN EAX, DX",   i_in_dx,     0x1230, 1, 1 | 1 << 6                         },
-        {"OUT DX, AX",   i_out_ax,    0x3F8,  2, 1 << 5                             },
-        {"REP OUTSD FS", i_rep_outsl, 0x3F8,  3, 1 << 2 | 1 << 3 | 1 << 6 | 1 << 9 | 4 << 10},
-        {"INSB, 32-bit address", i_insb, 0x60, 2, 1 | 1 << 2 | 1 << 4 | 1 << 8     }
+        {"IN AL, imm8",          i_in_imm,    0x80,   2, 1 | 1 << 4                                 },
+        {"IN EAX, DX",           i_in_dx,     0x1230, 1, 1 | 1 << 6                                 },
+        {"OUT DX, AX",           i_out_ax,    0x3F8,  2, 1 << 5                                     },
+        {"REP OUTSD FS",         i_rep_outsl, 0x3F8,  3, 1 << 2 | 1 << 3 | 1 << 6 | 1 << 9 | 4 << 10},
+        {"INSB, 32-bit address", i_insb,      0x60,   2, 1 | 1 << 2 | 1 << 4 | 1 << 8               }
     };
     u8 *map = pages_alloc(3, 1);
     memset(map, 0xFF, 3 * PAGE_SIZE);
@@ -281,12 +280,12 @@ static void io(void) {
         u32 port, bit;
         bool exits;
     } maps[] = {
-        {"byte at a port whose bit is 1",     i_in_dx_al, 0x81,   0x81,    true },
-        {"byte beside a port whose bit is 1", i_in_dx_al, 0x80,   0x81,    false},
-        {"doubleword that ends at the bit",   i_in_dx,    0x80,   0x83,    true },
-        {"doubleword that ends before it",    i_in_dx,    0x80,   0x84,    false},
-        {"byte at port FFFFh",                i_in_dx_al, 0xFFFF, 0xFFFF,  true },
-        {"doubleword from port FFFFh, bit 10000h", i_in_dx, 0xFFFF, 0x10000, true }
+        {"byte at a port whose bit is 1",          i_in_dx_al, 0x81,   0x81,    true },
+        {"byte beside a port whose bit is 1",      i_in_dx_al, 0x80,   0x81,    false},
+        {"doubleword that ends at the bit",        i_in_dx,    0x80,   0x83,    true },
+        {"doubleword that ends before it",         i_in_dx,    0x80,   0x84,    false},
+        {"byte at port FFFFh",                     i_in_dx_al, 0xFFFF, 0xFFFF,  true },
+        {"doubleword from port FFFFh, bit 10000h", i_in_dx,    0xFFFF, 0x10000, true }
     };
     for (u32 i = 0; i < ARRAY_SIZE(maps); i++) {
         make(maps[i].code, WORD_3, (u32)SVM_INTERCEPT3_IOIO);
@@ -310,16 +309,16 @@ static void msrs(void) {
         u32 msr, bit; /* bit: offset in the map; ~0: none */
         bool exits;
     } row[] = {
-        {"RDMSR of a low MSR",                       false, MSR_SYSENTER_CS,    2 * 0x174,               true },
-        {"RDMSR of a low MSR whose write bit is 1",  false, MSR_SYSENTER_CS,    2 * 0x174 + 1,           false},
-        {"WRMSR of a low MSR",                       true,  MSR_SYSENTER_CS,    2 * 0x174 + 1,           true },
-        {"WRMSR of a low MSR whose read bit is 1",   true,  MSR_SYSENTER_CS,    2 * 0x174,               false},
-        {"RDMSR of C000_xxxxh",                      false, MSR_KERNEL_GS_BASE, 0x4000 + 2 * 0x102,      true },
-        {"WRMSR of C000_xxxxh",                      true,  MSR_KERNEL_GS_BASE, 0x4000 + 2 * 0x102 + 1,  true },
-        {"RDMSR of C000_xxxxh, another bit",         false, MSR_KERNEL_GS_BASE, 0x4000 + 2 * 0x101,      false},
-        {"RDMSR of C001_xxxxh",                      false, MSR_VM_HSAVE_PA,    0x8000 + 2 * 0x117,      true },
-        {"RDMSR outside the map",                    false, 0x4000,             ~0u,                     true },
-        {"WRMSR outside the map",                    true,  0xC0002000,         ~0u,                     true }
+        {"RDMSR of a low MSR",                      false, MSR_SYSENTER_CS,    2 * 0x174,              true },
+        {"RDMSR of a low MSR whose write bit is 1", false, MSR_SYSENTER_CS,    2 * 0x174 + 1,          false},
+        {"WRMSR of a low MSR",                      true,  MSR_SYSENTER_CS,    2 * 0x174 + 1,          true },
+        {"WRMSR of a low MSR whose read bit is 1",  true,  MSR_SYSENTER_CS,    2 * 0x174,              false},
+        {"RDMSR of C000_xxxxh",                     false, MSR_KERNEL_GS_BASE, 0x4000 + 2 * 0x102,     true },
+        {"WRMSR of C000_xxxxh",                     true,  MSR_KERNEL_GS_BASE, 0x4000 + 2 * 0x102 + 1, true },
+        {"RDMSR of C000_xxxxh, another bit",        false, MSR_KERNEL_GS_BASE, 0x4000 + 2 * 0x101,     false},
+        {"RDMSR of C001_xxxxh",                     false, MSR_VM_HSAVE_PA,    0x8000 + 2 * 0x117,     true },
+        {"RDMSR outside the map",                   false, 0x4000,             ~0u,                    true },
+        {"WRMSR outside the map",                   true,  0xC0002000,         ~0u,                    true }
     };
     u8 *map = pages_alloc(2, 1);
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
@@ -336,8 +335,8 @@ static void msrs(void) {
 
 CODE(p_in, "inb $0x80, %al; vmmcall");
 
-/* APM 2, "Instruction Intercepts", the column on priority: most exceptions by privilege come before the intercept, PUSHF,
- * POPF, IRET, INTn and CPUID are intercepted first. */
+/* APM 2, "Instruction Intercepts", the column on priority: most exceptions by privilege come before the intercept,
+ * PUSHF, POPF, IRET, INTn and CPUID are intercepted first. */
 static void priority(void) {
     static const struct {
         const char *name;
@@ -346,20 +345,21 @@ static void priority(void) {
         u64 exit_code;
         u64 cr4;
     } row[] = {
-        {"HLT at CPL 3: #GP",               c_hlt,    WORD_3,  (u32)SVM_INTERCEPT3_HLT,    SVM_EXIT_EXCEPTION(VEC_GP), 0      },
-        {"INVD at CPL 3: #GP",              c_invd,   WORD_3,  (u32)SVM_INTERCEPT3_INVD,   SVM_EXIT_EXCEPTION(VEC_GP), 0      },
-        {"INVLPG at CPL 3: #GP",            c_invlpg, WORD_3,  (u32)SVM_INTERCEPT3_INVLPG, SVM_EXIT_EXCEPTION(VEC_GP), 0      },
-        {"RDMSR at CPL 3: #GP",             m_rdmsr,  WORD_3,  (u32)SVM_INTERCEPT3_MSR,    SVM_EXIT_EXCEPTION(VEC_GP), 0      },
-        {"IN at CPL 3 without permission: #GP", p_in, WORD_3,  (u32)SVM_INTERCEPT3_IOIO,   SVM_EXIT_EXCEPTION(VEC_GP), 0      },
-        {"MOV from CR0 at CPL 3: #GP",      r_cr0,    WORD_CR, 1,                          SVM_EXIT_EXCEPTION(VEC_GP), 0      },
-        {"MOV from DR1 at CPL 3: #GP",      r_dr1,    WORD_DR, 2,                          SVM_EXIT_EXCEPTION(VEC_GP), 0      },
-        {"LGDT at CPL 3: #GP",              c_lgdt,   WORD_3,  (u32)SVM_INTERCEPT3_GDTR_WRITE, SVM_EXIT_EXCEPTION(VEC_GP), 0  },
-        {"RDTSC with CR4.TSD at CPL 3: #GP", c_rdtsc, WORD_3,  (u32)SVM_INTERCEPT3_RDTSC,  SVM_EXIT_EXCEPTION(VEC_GP), CR4_TSD},
-        {"VMSAVE at CPL 3: #GP",            c_vmsave, WORD_4,  (u32)SVM_INTERCEPT4_VMSAVE, SVM_EXIT_EXCEPTION(VEC_GP), 0      },
-        {"PUSHF at CPL 3",                  c_pushf,  WORD_3,  (u32)SVM_INTERCEPT3_PUSHF,  SVM_EXIT_PUSHF,             0      },
-        {"INT n of a DPL 0 gate at CPL 3",  c_intn,   WORD_3,  (u32)SVM_INTERCEPT3_INTN,   SVM_EXIT_INTN,              0      },
-        {"CPUID at CPL 3",                  c_cpuid,  WORD_3,  (u32)SVM_INTERCEPT3_CPUID,  SVM_EXIT_CPUID,             0      },
-        {"VMMCALL at CPL 3",                c_vmmcall, WORD_4, (u32)SVM_INTERCEPT4_VMMCALL, SVM_EXIT_VMMCALL,          0      }
+        {"HLT at CPL 3: #GP",                   c_hlt,     WORD_3,  (u32)SVM_INTERCEPT3_HLT,        SVM_EXIT_EXCEPTION(VEC_GP), 0},
+        {"INVD at CPL 3: #GP",                  c_invd,    WORD_3,  (u32)SVM_INTERCEPT3_INVD,       SVM_EXIT_EXCEPTION(VEC_GP), 0},
+        {"INVLPG at CPL 3: #GP",                c_invlpg,  WORD_3,  (u32)SVM_INTERCEPT3_INVLPG,     SVM_EXIT_EXCEPTION(VEC_GP), 0},
+        {"RDMSR at CPL 3: #GP",                 m_rdmsr,   WORD_3,  (u32)SVM_INTERCEPT3_MSR,        SVM_EXIT_EXCEPTION(VEC_GP), 0},
+        {"IN at CPL 3 without permission: #GP", p_in,      WORD_3,  (u32)SVM_INTERCEPT3_IOIO,       SVM_EXIT_EXCEPTION(VEC_GP), 0},
+        {"MOV from CR0 at CPL 3: #GP",          r_cr0,     WORD_CR, 1,                              SVM_EXIT_EXCEPTION(VEC_GP), 0},
+        {"MOV from DR1 at CPL 3: #GP",          r_dr1,     WORD_DR, 2,                              SVM_EXIT_EXCEPTION(VEC_GP), 0},
+        {"LGDT at CPL 3: #GP",                  c_lgdt,    WORD_3,  (u32)SVM_INTERCEPT3_GDTR_WRITE, SVM_EXIT_EXCEPTION(VEC_GP), 0},
+        {"RDTSC with CR4.TSD at CPL 3: #GP",    c_rdtsc,   WORD_3,  (u32)SVM_INTERCEPT3_RDTSC,      SVM_EXIT_EXCEPTION(VEC_GP),
+         CR4_TSD                                                                                                                 },
+        {"VMSAVE at CPL 3: #GP",                c_vmsave,  WORD_4,  (u32)SVM_INTERCEPT4_VMSAVE,     SVM_EXIT_EXCEPTION(VEC_GP), 0},
+        {"PUSHF at CPL 3",                      c_pushf,   WORD_3,  (u32)SVM_INTERCEPT3_PUSHF,      SVM_EXIT_PUSHF,             0},
+        {"INT n of a DPL 0 gate at CPL 3",      c_intn,    WORD_3,  (u32)SVM_INTERCEPT3_INTN,       SVM_EXIT_INTN,              0},
+        {"CPUID at CPL 3",                      c_cpuid,   WORD_3,  (u32)SVM_INTERCEPT3_CPUID,      SVM_EXIT_CPUID,             0},
+        {"VMMCALL at CPL 3",                    c_vmmcall, WORD_4,  (u32)SVM_INTERCEPT4_VMMCALL,    SVM_EXIT_VMMCALL,           0}
     };
     u8 *maps = pages_alloc(3, 1);
     memset(maps, 0xFF, 3 * PAGE_SIZE);

@@ -39,13 +39,13 @@ static void faults(void) {
         const u8 *code;
         u64 flags, info;
     } row[] = {
-        {"read, not present",   m_read,  0,                        NPF_U | NPF_FINAL                 },
-        {"write, not present",  m_write, 0,                        NPF_W | NPF_U | NPF_FINAL         },
-        {"fetch, not present",  m_fetch, 0,                        NPF_ID | NPF_U | NPF_FINAL        },
-        {"write, read-only",    m_write, PTE_P | PTE_U,            NPF_P | NPF_W | NPF_U | NPF_FINAL },
-        {"read, supervisor page", m_read, PTE_P | PTE_W,           NPF_P | NPF_U | NPF_FINAL         },
-        {"fetch, no-execute",   m_fetch, PTE_P | PTE_W | PTE_U | PTE_NX, NPF_P | NPF_ID | NPF_U | NPF_FINAL},
-        {"read, reserved bit",  m_read,  PTE_P | PTE_W | PTE_U | BIT(51), NPF_P | NPF_RSV | NPF_U | NPF_FINAL}
+        {"read, not present",     m_read,  0,                               NPF_U | NPF_FINAL                  },
+        {"write, not present",    m_write, 0,                               NPF_W | NPF_U | NPF_FINAL          },
+        {"fetch, not present",    m_fetch, 0,                               NPF_ID | NPF_U | NPF_FINAL         },
+        {"write, read-only",      m_write, PTE_P | PTE_U,                   NPF_P | NPF_W | NPF_U | NPF_FINAL  },
+        {"read, supervisor page", m_read,  PTE_P | PTE_W,                   NPF_P | NPF_U | NPF_FINAL          },
+        {"fetch, no-execute",     m_fetch, PTE_P | PTE_W | PTE_U | PTE_NX,  NPF_P | NPF_ID | NPF_U | NPF_FINAL },
+        {"read, reserved bit",    m_read,  PTE_P | PTE_W | PTE_U | BIT(51), NPF_P | NPF_RSV | NPF_U | NPF_FINAL}
     };
     bool nx = rdmsr(MSR_EFER) & EFER_NXE;
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {

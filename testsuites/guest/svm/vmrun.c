@@ -55,8 +55,8 @@ static const struct {
     {"INVLPGA", do_invlpga, false}
 };
 
-/* APM 3, the instructions' exception tables: #UD without EFER.SVME, #GP at CPL > 0, #GP for a bad physical address in rAX;
- * VMMCALL that isn't intercepted: #UD */
+/* APM 3, the instructions' exception tables: #UD without EFER.SVME, #GP at CPL > 0, #GP for a bad physical address in
+ * rAX; VMMCALL that isn't intercepted: #UD */
 static void faults(void) {
     u64 width = cpuid(0x80000008, 0).eax & 0xFF;
     void *area = page_alloc();
@@ -71,10 +71,10 @@ static void faults(void) {
         struct fault f;
         ok(try_fault(at_cpl3, &a, &f) == VEC_GP && f.error == 0, "%s at CPL 3: #GP(0)", instructions[i].name);
         if (!instructions[i].takes_address) continue;
-        ok(try_fault(instructions[i].fn, (u8 *)area + 8, &f) == VEC_GP && f.error == 0, "%s of an unaligned address: #GP(0)",
-           instructions[i].name);
-        ok(try_fault(instructions[i].fn, (void *)(uptr)BIT(width), &f) == VEC_GP, "%s beyond the physical-address width: #GP",
-           instructions[i].name);
+        ok(try_fault(instructions[i].fn, (u8 *)area + 8, &f) == VEC_GP && f.error == 0,
+           "%s of an unaligned address: #GP(0)", instructions[i].name);
+        ok(try_fault(instructions[i].fn, (void *)(uptr)BIT(width), &f) == VEC_GP,
+           "%s beyond the physical-address width: #GP", instructions[i].name);
     }
     ok_eq((u64)try_fault(do_vmmcall, NULL, NULL), VEC_UD, "VMMCALL in the host: #UD");
     struct msr_write w = {MSR_VM_HSAVE_PA, 0x1008};
@@ -119,26 +119,26 @@ BREAK(msrpm_far, {
 
 /* "Canonicalization and Consistency Checks": VMEXIT_INVALID */
 static const struct check checks[] = {
-    {"EFER.SVME 0",                             no_svme              },
-    {"CR0.CD 0 and CR0.NW 1",                   cd0_nw1              },
-    {"CR0 bits 63:32",                          cr0_high             },
-    {"CR3 must-be-zero bits",                   cr3_mbz              },
-    {"CR4 must-be-zero bit 31",                 cr4_mbz              },
-    {"CR4 bits 63:32",                          cr4_high             },
-    {"DR6 bits 63:32",                          dr6_high             },
-    {"DR7 bits 63:32",                          dr7_high             },
-    {"EFER must-be-zero bit 9",                 efer_mbz             },
-    {"EFER must-be-zero bit 50",                efer_high            },
-    {"EFER.LME 1, CR0.PG 1, CR4.PAE 0",         no_pae               },
-    {"EFER.LME, CR0.PG, CR4.PAE, CS.L, CS.D 1", l_and_d              },
-    {"VMRUN isn't intercepted",                 vmrun_not_intercepted},
-    {"ASID 0",                                  asid_zero            },
-    {"EVENTINJ of type 1",                      event_type_1         },
-    {"EVENTINJ of type 5",                      event_type_5         },
-    {"EVENTINJ of exception 2",                 event_exception_nmi  },
-    {"EVENTINJ of exception 32",                event_exception_32   },
-    {"I/O permission map beyond any physical address", iopm_far      },
-    {"MSR permission map beyond any physical address", msrpm_far     }
+    {"EFER.SVME 0",                                    no_svme              },
+    {"CR0.CD 0 and CR0.NW 1",                          cd0_nw1              },
+    {"CR0 bits 63:32",                                 cr0_high             },
+    {"CR3 must-be-zero bits",                          cr3_mbz              },
+    {"CR4 must-be-zero bit 31",                        cr4_mbz              },
+    {"CR4 bits 63:32",                                 cr4_high             },
+    {"DR6 bits 63:32",                                 dr6_high             },
+    {"DR7 bits 63:32",                                 dr7_high             },
+    {"EFER must-be-zero bit 9",                        efer_mbz             },
+    {"EFER must-be-zero bit 50",                       efer_high            },
+    {"EFER.LME 1, CR0.PG 1, CR4.PAE 0",                no_pae               },
+    {"EFER.LME, CR0.PG, CR4.PAE, CS.L, CS.D 1",        l_and_d              },
+    {"VMRUN isn't intercepted",                        vmrun_not_intercepted},
+    {"ASID 0",                                         asid_zero            },
+    {"EVENTINJ of type 1",                             event_type_1         },
+    {"EVENTINJ of type 5",                             event_type_5         },
+    {"EVENTINJ of exception 2",                        event_exception_nmi  },
+    {"EVENTINJ of exception 32",                       event_exception_32   },
+    {"I/O permission map beyond any physical address", iopm_far             },
+    {"MSR permission map beyond any physical address", msrpm_far            }
 };
 
 static void consistency(void) {
@@ -167,8 +167,9 @@ static void no_protection(void) {
     ok_eq((u32)vm.vmcb->exit_code, (u32)SVM_EXIT_INVALID, "VMEXIT_INVALID: EFER.LME 1, CR0.PG 1, CR0.PE 0");
 }
 
-CODE(g_state, "mov $0x1230, %eax\n mov %rax, %rsp\n mov $0x99, %eax\n mov %rax, %cr2\n mov $0x701, %ebx\n mov %rbx, %dr7\n"
-              "mov $0xffff4ff0, %ebx\n mov %rbx, %dr6\n std\n mov $0x7654321, %eax\ng_state_end: vmmcall");
+CODE(g_state,
+     "mov $0x1230, %eax\n mov %rax, %rsp\n mov $0x99, %eax\n mov %rax, %cr2\n mov $0x701, %ebx\n mov %rbx, %dr7\n"
+     "mov $0xffff4ff0, %ebx\n mov %rbx, %dr6\n std\n mov $0x7654321, %eax\ng_state_end: vmmcall");
 CODE_LABEL(g_state_end);
 
 /* "VMRUN": state that is loaded and saved */
@@ -193,7 +194,8 @@ static void state(void) {
     ok_eq(b->exit_int_info & BIT(31), 0, "EXITINTINFO isn't valid");
     ok_eq(read_dr7(), 0x400, "host DR7 is 400h after #VMEXIT");
     ok_eq(read_cr3(), cr3, "host CR3 is restored");
-    ok_eq(read_flags() & (FLAG_DF | FLAG_IF | FLAG_NT), flags & (FLAG_DF | FLAG_IF | FLAG_NT), "host RFLAGS are restored");
+    ok_eq(read_flags() & (FLAG_DF | FLAG_IF | FLAG_NT), flags & (FLAG_DF | FLAG_IF | FLAG_NT),
+          "host RFLAGS are restored");
     write_dr6(0xFFFF0FF0);
 }
 

@@ -1,5 +1,5 @@
-/* The TPR shadow and the APIC-access page. SDM 3, "Virtualizing CR8-Based TPR Accesses", "Virtualizing Memory-Mapped APIC
- * Accesses" */
+/* The TPR shadow and the APIC-access page. SDM 3, "Virtualizing CR8-Based TPR Accesses", "Virtualizing Memory-Mapped
+ * APIC Accesses" */
 #include "testsuites/guest/vmx/common.h"
 
 #define VTPR 0x80
@@ -41,8 +41,8 @@ static void tpr_shadow(void) {
     vmclear(vm.vmcs);
 }
 
-/* "VM Exits Induced by the TPR Threshold" at an entry with virtualized APIC accesses; "Exit Qualification for APIC-access
- * VM exits" */
+/* "VM Exits Induced by the TPR Threshold" at an entry with virtualized APIC accesses; "Exit Qualification for
+ * APIC-access VM exits" */
 struct access_row {
     const char *name;
     const u8 *code;

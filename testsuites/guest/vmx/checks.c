@@ -46,11 +46,16 @@ void checks_begin(struct vmx_vm *vm) {
 
 static enum vmx_control group_of(u32 field) {
     switch (field) {
-    case VMCS_PIN_CONTROLS: return VMX_PIN;
-    case VMCS_PROC_CONTROLS: return VMX_PROC;
-    case VMCS_PROC2_CONTROLS: return VMX_PROC2;
-    case VMCS_EXIT_CONTROLS: return VMX_EXIT;
-    default: return VMX_ENTRY;
+    case VMCS_PIN_CONTROLS:
+        return VMX_PIN;
+    case VMCS_PROC_CONTROLS:
+        return VMX_PROC;
+    case VMCS_PROC2_CONTROLS:
+        return VMX_PROC2;
+    case VMCS_EXIT_CONTROLS:
+        return VMX_EXIT;
+    default:
+        return VMX_ENTRY;
     }
 }
 
@@ -61,8 +66,9 @@ static bool possible(const struct check *row) {
         u64 ignored;
         if (!c->field && !c->clear && !c->set) continue;
         if (vmread(c->field, &ignored) != VMX_SUCCEED) return false;
-        bool control = c->field == VMCS_PIN_CONTROLS || c->field == VMCS_PROC_CONTROLS || c->field == VMCS_PROC2_CONTROLS ||
-                       c->field == VMCS_EXIT_CONTROLS || c->field == VMCS_ENTRY_CONTROLS;
+        bool control = c->field == VMCS_PIN_CONTROLS || c->field == VMCS_PROC_CONTROLS ||
+                       c->field == VMCS_PROC2_CONTROLS || c->field == VMCS_EXIT_CONTROLS ||
+                       c->field == VMCS_ENTRY_CONTROLS;
         if (control && c->set && !vmx_allows(group_of(c->field), (u32)c->set)) return false;
     }
     return true;
@@ -102,8 +108,8 @@ void checks_run(struct vmx_vm *vm, const struct check *rows, u32 count, u32 want
         }
         apply(&rows[i], saved);
         u32 got = vm_enter(vm);
-        bool good = got == want && (!(want & VMX_EXIT_ENTRY_FAILURE) ||
-                                    vmcs_get(VMCS_EXIT_QUALIFICATION) == rows[i].qualification);
+        bool good = got == want &&
+                    (!(want & VMX_EXIT_ENTRY_FAILURE) || vmcs_get(VMCS_EXIT_QUALIFICATION) == rows[i].qualification);
         if (!ok(good, "%s", rows[i].name)) describe(got);
         restore(&rows[i], saved);
         if (!(got & (VM_FAIL_INVALID | 0x20000000u | VMX_EXIT_ENTRY_FAILURE))) { /* it went in: begin anew */

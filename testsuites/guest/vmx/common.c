@@ -38,9 +38,12 @@ u32 vmx_error(enum vmx_result r) { return r == VMX_FAIL_VALID ? (u32)vmcs_get(VM
 
 u32 vm_enter(struct vmx_vm *vm) {
     switch (vmx_run(vm)) {
-    case VMX_SUCCEED: return vm->exit_reason;
-    case VMX_FAIL_INVALID: return VM_FAIL_INVALID;
-    default: return VM_FAIL_VALID((u32)vmcs_get(VMCS_INSTRUCTION_ERROR));
+    case VMX_SUCCEED:
+        return vm->exit_reason;
+    case VMX_FAIL_INVALID:
+        return VM_FAIL_INVALID;
+    default:
+        return VM_FAIL_VALID((u32)vmcs_get(VMCS_INSTRUCTION_ERROR));
     }
 }
 
@@ -49,7 +52,8 @@ static void explain(u32 got, u32 want) {
         diag("VMfail%s, error %u; expected %#x", got & VM_FAIL_INVALID ? "Invalid" : "Valid", got & 0xFFFF, want);
         return;
     }
-    diag("exit reason %#x (expected %#x), qualification %#llx, RIP %#llx, interruption information %#llx, error code %#llx, "
+    diag("exit reason %#x (expected %#x), qualification %#llx, RIP %#llx, interruption information %#llx, error code "
+         "%#llx, "
          "vectoring %#llx",
          got, want, vmcs_get(VMCS_EXIT_QUALIFICATION), vmcs_get(VMCS_GUEST_RIP), vmcs_get(VMCS_EXIT_INTERRUPTION_INFO),
          vmcs_get(VMCS_EXIT_INTERRUPTION_ERROR), vmcs_get(VMCS_IDT_VECTORING_INFO));

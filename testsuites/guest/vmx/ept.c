@@ -1,9 +1,10 @@
 /* EPT: violations with their qualification, misconfigurations, accessed and dirty flags, large pages; VPID and the
- * invalidations that software may rely on. SDM 3, "The Extended Page Table Mechanism (EPT)", "Caching Translation Information" */
+ * invalidations that software may rely on. SDM 3, "The Extended Page Table Mechanism (EPT)", "Caching Translation
+ * Information" */
 #include "testsuites/guest/vmx/common.h"
 
-#define GPA     0x8000000000ULL   /* guest-physical: nothing there, nor in its PML4E, unless a test maps it */
-#define GVA     0x7FC0000000ULL   /* guest-linear, mapped to GPA */
+#define GPA     0x8000000000ULL /* guest-physical: nothing there, nor in its PML4E, unless a test maps it */
+#define GVA     0x7FC0000000ULL /* guest-linear, mapped to GPA */
 #define GVA_TOO 0x7FC0001000ULL
 
 /* exit qualification */
@@ -45,13 +46,13 @@ static void violations(void) {
         const u8 *code;
         u64 rights, want, may; /* may: bits that a processor may set as well */
     } row[] = {
-        {"read, not present",      m_read,  0,                Q_READ | Q_LINEAR | Q_FINAL,                                0       },
-        {"write, not present",     m_write, 0,                Q_WRITE | Q_LINEAR | Q_FINAL,                               0       },
-        {"fetch, not present",     m_fetch, 0,                Q_FETCH | Q_LINEAR | Q_FINAL,                               0       },
-        {"write, read-only",       m_write, EPT_R,            Q_WRITE | Q_MAY_R | Q_LINEAR | Q_FINAL,                     0       },
-        {"write, R and X",         m_write, EPT_R | EPT_X,    Q_WRITE | Q_MAY_R | Q_MAY_X | Q_LINEAR | Q_FINAL,           0       },
-        {"fetch, R and W",         m_fetch, EPT_R | EPT_W,    Q_FETCH | Q_MAY_R | Q_MAY_W | Q_LINEAR | Q_FINAL,           0       },
-        {"locked read-modify-write, read-only", m_rmw, EPT_R, Q_WRITE | Q_MAY_R | Q_LINEAR | Q_FINAL,                     Q_READ  }
+        {"read, not present",                   m_read,  0,             Q_READ | Q_LINEAR | Q_FINAL,                      0     },
+        {"write, not present",                  m_write, 0,             Q_WRITE | Q_LINEAR | Q_FINAL,                     0     },
+        {"fetch, not present",                  m_fetch, 0,             Q_FETCH | Q_LINEAR | Q_FINAL,                     0     },
+        {"write, read-only",                    m_write, EPT_R,         Q_WRITE | Q_MAY_R | Q_LINEAR | Q_FINAL,           0     },
+        {"write, R and X",                      m_write, EPT_R | EPT_X, Q_WRITE | Q_MAY_R | Q_MAY_X | Q_LINEAR | Q_FINAL, 0     },
+        {"fetch, R and W",                      m_fetch, EPT_R | EPT_W, Q_FETCH | Q_MAY_R | Q_MAY_W | Q_LINEAR | Q_FINAL, 0     },
+        {"locked read-modify-write, read-only", m_rmw,   EPT_R,         Q_WRITE | Q_MAY_R | Q_LINEAR | Q_FINAL,           Q_READ}
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         struct vmx_vm vm;
@@ -73,7 +74,8 @@ static void violations(void) {
         vm_expect(&vm, VMX_EXIT_VMCALL, "fetch from an execute-only page");
         vm_restart(&vm, m_read);
         vm_expect(&vm, VMX_EXIT_EPT_VIOLATION, "EPT violation: read, execute-only");
-        ok_eq(vmcs_get(VMCS_EXIT_QUALIFICATION) & Q_DEFINED, Q_READ | Q_MAY_X | Q_LINEAR | Q_FINAL, "read, execute-only: qualification");
+        ok_eq(vmcs_get(VMCS_EXIT_QUALIFICATION) & Q_DEFINED, Q_READ | Q_MAY_X | Q_LINEAR | Q_FINAL,
+              "read, execute-only: qualification");
     }
     vmclear(vm.vmcs);
 }
@@ -87,7 +89,8 @@ static void levels(void) {
     *upper &= ~EPT_W;
     flush();
     vm_expect(&vm, VMX_EXIT_EPT_VIOLATION, "write with W 0 in a PDPTE");
-    ok_eq(vmcs_get(VMCS_EXIT_QUALIFICATION) & (Q_MAY_R | Q_MAY_W | Q_MAY_X), Q_MAY_R | Q_MAY_X, "rights in the qualification are those of all levels");
+    ok_eq(vmcs_get(VMCS_EXIT_QUALIFICATION) & (Q_MAY_R | Q_MAY_W | Q_MAY_X), Q_MAY_R | Q_MAY_X,
+          "rights in the qualification are those of all levels");
     *upper |= EPT_W;
     flush();
     /* A guest page table on a page that may only be read: the processor would set A or D in it. "Exit Qualification for
@@ -99,14 +102,17 @@ static void levels(void) {
     vm_restart(&vm, m_read);
     vm_expect(&vm, VMX_EXIT_EPT_VIOLATION, "setting A in a guest page table that is read-only");
     u64 q = vmcs_get(VMCS_EXIT_QUALIFICATION);
-    ok((q & (Q_WRITE | Q_LINEAR | Q_FINAL)) == (Q_WRITE | Q_LINEAR), "its qualification: a write to a paging structure");
-    vm_field(VMCS_GUEST_PHYSICAL_ADDRESS, (uptr)pt_entry(read_cr3(), GVA, 1) & ~7ULL, "its guest-physical address is the entry's");
+    ok((q & (Q_WRITE | Q_LINEAR | Q_FINAL)) == (Q_WRITE | Q_LINEAR),
+       "its qualification: a write to a paging structure");
+    vm_field(VMCS_GUEST_PHYSICAL_ADDRESS, (uptr)pt_entry(read_cr3(), GVA, 1) & ~7ULL,
+             "its guest-physical address is the entry's");
     vm_field(VMCS_GUEST_LINEAR_ADDRESS, GVA + 8, "its guest-linear address is the access's");
     *e = old & ~EPT_RWX;
     flush();
     vm_expect(&vm, VMX_EXIT_EPT_VIOLATION, "a guest page table that isn't there");
     q = vmcs_get(VMCS_EXIT_QUALIFICATION);
-    ok((q & (Q_READ | Q_FETCH | Q_LINEAR | Q_FINAL)) == (Q_READ | Q_LINEAR), "its qualification: a read of a paging structure");
+    ok((q & (Q_READ | Q_FETCH | Q_LINEAR | Q_FINAL)) == (Q_READ | Q_LINEAR),
+       "its qualification: a read of a paging structure");
     *e = old;
     flush();
     vm_expect(&vm, VMX_EXIT_VMCALL, "all is well again");
@@ -129,16 +135,16 @@ static void misconfigurations(void) {
         u64 entry;
         int level;
     } row[] = {
-        {"W without R",                 (uptr)page | EPT_W | EPT_WB,                1},
-        {"W and X without R",           (uptr)page | EPT_W | EPT_X | EPT_WB,        1},
-        {"memory type 2",               (uptr)page | EPT_RWX | EPT_TYPE(2),         1},
-        {"memory type 3",               (uptr)page | EPT_RWX | EPT_TYPE(3),         1},
-        {"memory type 7",               (uptr)page | EPT_RWX | EPT_TYPE(7),         1},
-        {"an address beyond the width", BIT(width) | EPT_RWX | EPT_WB,              1},
-        {"bits 20:12 of a 2 MiB page",  BIT(12) | EPT_RWX | EPT_WB | EPT_LARGE,     2},
-        {"bit 3 of a PDE that points to a table", BIT(3) | EPT_RWX | (uptr)page_too, 2},
-        {"bit 7 of a PML4E",            EPT_LARGE | EPT_RWX | (uptr)page_too,       4},
-        {"bits 29:12 of a 1 GiB page",  BIT(21) | EPT_RWX | EPT_WB | EPT_LARGE,     3}
+        {"W without R",                           (uptr)page | EPT_W | EPT_WB,            1},
+        {"W and X without R",                     (uptr)page | EPT_W | EPT_X | EPT_WB,    1},
+        {"memory type 2",                         (uptr)page | EPT_RWX | EPT_TYPE(2),     1},
+        {"memory type 3",                         (uptr)page | EPT_RWX | EPT_TYPE(3),     1},
+        {"memory type 7",                         (uptr)page | EPT_RWX | EPT_TYPE(7),     1},
+        {"an address beyond the width",           BIT(width) | EPT_RWX | EPT_WB,          1},
+        {"bits 20:12 of a 2 MiB page",            BIT(12) | EPT_RWX | EPT_WB | EPT_LARGE, 2},
+        {"bit 3 of a PDE that points to a table", BIT(3) | EPT_RWX | (uptr)page_too,      2},
+        {"bit 7 of a PML4E",                      EPT_LARGE | EPT_RWX | (uptr)page_too,   4},
+        {"bits 29:12 of a 1 GiB page",            BIT(21) | EPT_RWX | EPT_WB | EPT_LARGE, 3}
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         struct vmx_vm vm;
@@ -218,7 +224,8 @@ static void accessed_dirty(void) {
     flush();
     vm_expect(&vm, VMX_EXIT_VMCALL, "a read with A and D flags");
     ok_eq(*e & (EPT_A | EPT_D), EPT_A, "sets A");
-    ok(*ept_entry(eptp, GPA, 2) & EPT_A && *ept_entry(eptp, GPA, 3) & EPT_A && *ept_entry(eptp, GPA, 4) & EPT_A, "on every level");
+    ok(*ept_entry(eptp, GPA, 2) & EPT_A && *ept_entry(eptp, GPA, 3) & EPT_A && *ept_entry(eptp, GPA, 4) & EPT_A,
+       "on every level");
     vm_restart(&vm, m_write);
     vm_expect(&vm, VMX_EXIT_VMCALL, "a write with A and D flags");
     ok_eq(*e & (EPT_A | EPT_D), EPT_A | EPT_D, "sets D, whatever is cached of the read");
@@ -233,8 +240,8 @@ static void accessed_dirty(void) {
     eptp = plain;
 }
 
-/* "VPIDs and ... invalidation": what INVEPT and INVVPID of the right context guarantee; and no stale entry of one VPID or
- * EP4TA is used with another */
+/* "VPIDs and ... invalidation": what INVEPT and INVVPID of the right context guarantee; and no stale entry of one VPID
+ * or EP4TA is used with another */
 static void invalidation(void) {
     struct vmx_vm vm;
     page[1] = 0x1111;

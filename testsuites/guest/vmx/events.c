@@ -5,10 +5,10 @@
 #define INFO(vector, type) (0x80000000u | (type) << 8 | (vector))
 #define WITH_CODE          BIT(11)
 enum { EXTERNAL, NMI = 2, HARDWARE = 3, SOFTWARE_INT = 4, PRIVILEGED = 5, SOFTWARE_EXC = 6 };
-#define MISSING    0x7FC0005678ULL /* a linear address without page */
-#define BLOCK_STI  BIT(0)
-#define BLOCK_SS   BIT(1)
-#define BLOCK_NMI  BIT(3)
+#define MISSING     0x7FC0005678ULL /* a linear address without page */
+#define BLOCK_STI   BIT(0)
+#define BLOCK_SS    BIT(1)
+#define BLOCK_NMI   BIT(3)
 #define TEST_VECTOR 0x41
 
 static struct regs seen; /* what the last handler in the guest was called with */
@@ -55,13 +55,13 @@ static void exceptions(void) {
         u32 info, length, vector;
         u64 error, qualification;
     } row[] = {
-        {"UD2",         e_ud,       INFO(VEC_UD, HARDWARE),             0, VEC_UD, 0,     0      },
-        {"INT3",        e_bp,       INFO(VEC_BP, SOFTWARE_EXC),         1, VEC_BP, 0,     0      },
-        {"INT1",        e_icebp,    INFO(VEC_DB, PRIVILEGED),           1, VEC_DB, 0,     0      },
-        {"DIV by zero", e_de,       INFO(VEC_DE, HARDWARE),             0, VEC_DE, 0,     0      },
-        {"MOV to FS of a bad selector", e_gp, INFO(VEC_GP, HARDWARE) | WITH_CODE, 0, VEC_GP, 0x1FC, 0},
-        {"read of a missing page", e_pf, INFO(VEC_PF, HARDWARE) | WITH_CODE, 0, VEC_PF, 0, MISSING},
-        {"write to a missing page", e_pf_write, INFO(VEC_PF, HARDWARE) | WITH_CODE, 0, VEC_PF, 2, MISSING}
+        {"UD2",                         e_ud,       INFO(VEC_UD, HARDWARE),             0, VEC_UD, 0,     0      },
+        {"INT3",                        e_bp,       INFO(VEC_BP, SOFTWARE_EXC),         1, VEC_BP, 0,     0      },
+        {"INT1",                        e_icebp,    INFO(VEC_DB, PRIVILEGED),           1, VEC_DB, 0,     0      },
+        {"DIV by zero",                 e_de,       INFO(VEC_DE, HARDWARE),             0, VEC_DE, 0,     0      },
+        {"MOV to FS of a bad selector", e_gp,       INFO(VEC_GP, HARDWARE) | WITH_CODE, 0, VEC_GP, 0x1FC, 0      },
+        {"read of a missing page",      e_pf,       INFO(VEC_PF, HARDWARE) | WITH_CODE, 0, VEC_PF, 0,     MISSING},
+        {"write to a missing page",     e_pf_write, INFO(VEC_PF, HARDWARE) | WITH_CODE, 0, VEC_PF, 2,     MISSING}
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         struct vmx_vm vm;
@@ -72,7 +72,8 @@ static void exceptions(void) {
         vm_expect(&vm, VMX_EXIT_EXCEPTION_OR_NMI, "%s exits", row[i].name);
         vm_field(VMCS_EXIT_INTERRUPTION_INFO, row[i].info, "%s: interruption information", row[i].name);
         vm_field(VMCS_EXIT_QUALIFICATION, row[i].qualification, "%s: qualification", row[i].name);
-        if (row[i].info & WITH_CODE) vm_field(VMCS_EXIT_INTERRUPTION_ERROR, row[i].error, "%s: error code", row[i].name);
+        if (row[i].info & WITH_CODE)
+            vm_field(VMCS_EXIT_INTERRUPTION_ERROR, row[i].error, "%s: error code", row[i].name);
         if (row[i].length) vm_field(VMCS_EXIT_INSTRUCTION_LENGTH, row[i].length, "%s: length", row[i].name);
         if (row[i].vector == VEC_PF) ok_eq(read_cr2(), 0x1234, "%s: CR2 isn't written", row[i].name);
         vm_field(VMCS_IDT_VECTORING_INFO, 0, "%s: no IDT-vectoring information", row[i].name);
@@ -81,7 +82,8 @@ static void exceptions(void) {
         handler_set((u8)row[i].vector, record_and_leave);
         vm.gpr[GPR_RSI] = MISSING;
         vm_expect(&vm, VMX_EXIT_VMCALL, "%s goes to the guest's handler when its bit is 0", row[i].name);
-        ok(seen_count == 1 && seen.vector == row[i].vector && seen.error == row[i].error, "%s: handler saw it", row[i].name);
+        ok(seen_count == 1 && seen.vector == row[i].vector && seen.error == row[i].error, "%s: handler saw it",
+           row[i].name);
         handler_set((u8)row[i].vector, NULL);
         vmclear(vm.vmcs);
     }
@@ -171,15 +173,15 @@ static void injection(void) {
         u32 info, length, pushed; /* pushed: RIP on the stack, relative to the guest's */
         u64 error;
     } row[] = {
-        {"#UD",                  INFO(VEC_UD, HARDWARE),             0, 0, 0     },
-        {"#GP",                  INFO(VEC_GP, HARDWARE) | WITH_CODE, 0, 0, 0x1230},
-        {"#PF",                  INFO(VEC_PF, HARDWARE) | WITH_CODE, 0, 0, 6     },
-        {"#DF",                  INFO(VEC_DF, HARDWARE) | WITH_CODE, 0, 0, 0     },
-        {"an external interrupt", INFO(0x50, EXTERNAL),              0, 0, 0     },
-        {"an NMI",               INFO(VEC_NMI, NMI),                 0, 0, 0     },
-        {"INT n",                INFO(0x50, SOFTWARE_INT),           2, 2, 0     },
-        {"INT3",                 INFO(VEC_BP, SOFTWARE_EXC),         1, 1, 0     },
-        {"INT1",                 INFO(VEC_DB, PRIVILEGED),           1, 1, 0     }
+        {"#UD",                   INFO(VEC_UD,  HARDWARE),             0, 0, 0     },
+        {"#GP",                   INFO(VEC_GP,  HARDWARE) | WITH_CODE, 0, 0, 0x1230},
+        {"#PF",                   INFO(VEC_PF,  HARDWARE) | WITH_CODE, 0, 0, 6     },
+        {"#DF",                   INFO(VEC_DF,  HARDWARE) | WITH_CODE, 0, 0, 0     },
+        {"an external interrupt", INFO(0x50,    EXTERNAL),             0, 0, 0     },
+        {"an NMI",                INFO(VEC_NMI, NMI),                  0, 0, 0     },
+        {"INT n",                 INFO(0x50,    SOFTWARE_INT),         2, 2, 0     },
+        {"INT3",                  INFO(VEC_BP,  SOFTWARE_EXC),         1, 1, 0     },
+        {"INT1",                  INFO(VEC_DB,  PRIVILEGED),           1, 1, 0     }
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         struct vmx_vm vm;
@@ -192,7 +194,8 @@ static void injection(void) {
         vmcs_set(VMCS_ENTRY_INSTRUCTION_LENGTH, row[i].length);
         write_cr2(0x4321);
         vm_expect(&vm, VMX_EXIT_VMCALL, "injection of %s", row[i].name);
-        ok(seen_count == 1 && seen.vector == vector && seen.error == row[i].error, "%s: the handler saw it", row[i].name);
+        ok(seen_count == 1 && seen.vector == vector && seen.error == row[i].error, "%s: the handler saw it",
+           row[i].name);
         ok_eq(seen.ip - (uptr)e_call, row[i].pushed, "%s: RIP on the stack", row[i].name);
         ok(!(vmcs_get(VMCS_ENTRY_INTERRUPTION_INFO) & BIT(31)), "%s: the valid bit is cleared", row[i].name);
         if (vector == VEC_PF) ok_eq(read_cr2(), 0x4321, "injection of #PF doesn't write CR2");
@@ -246,8 +249,8 @@ static void vectoring(void) {
     vmcs_set(VMCS_EXCEPTION_BITMAP, BIT(VEC_GP));
     vm_expect(&vm, VMX_EXIT_EXCEPTION_OR_NMI, "#GP during the delivery of INT n");
     vm_field(VMCS_EXIT_INTERRUPTION_ERROR, TEST_VECTOR << 3 | 2, "error code: the vector and IDT; EXT is 0 for INT n");
-    /* "VM exit is not considered to occur during event delivery ... if the original event causes a double-fault exception
-     * that causes the VM exit directly" */
+    /* "VM exit is not considered to occur during event delivery ... if the original event causes a double-fault
+     * exception that causes the VM exit directly" */
     vm_restart(&vm, e_gp);
     vmcs_set(VMCS_GUEST_IDTR_LIMIT, 16 * VEC_GP - 1);
     vmcs_set(VMCS_EXCEPTION_BITMAP, BIT(VEC_DF));
@@ -321,8 +324,9 @@ static void nmi_window(void) {
 }
 
 CODE(w_spin, "mov $0x1000000, %ecx\n1: pause\n dec %ecx\n jnz 1b\n vmcall");
-CODE(w_nmi, "mov $0xfee00300, %edi\n movl $0, 0x10(%rdi)\n movl $0x4400, (%rdi)\n mov $100000, %ecx\n1: pause\n dec %ecx\n"
-            "jnz 1b\n vmcall");
+CODE(w_nmi,
+     "mov $0xfee00300, %edi\n movl $0, 0x10(%rdi)\n movl $0x4400, (%rdi)\n mov $100000, %ecx\n1: pause\n dec %ecx\n"
+     "jnz 1b\n vmcall");
 
 /* "External-interrupt exiting", "Acknowledge interrupt on exit", "NMI exiting" */
 static void real_interrupts(void) {
@@ -333,7 +337,8 @@ static void real_interrupts(void) {
     }
     apic_enable();
     handler_set(TEST_VECTOR, record);
-    if (!make(&vm, w_spin, (struct vmx_config){.pin = PIN_EXTERNAL_INTERRUPT_EXITING}, 0, "external interrupts")) return;
+    if (!make(&vm, w_spin, (struct vmx_config){.pin = PIN_EXTERNAL_INTERRUPT_EXITING}, 0, "external interrupts"))
+        return;
     apic_self_ipi(TEST_VECTOR);
     vm_expect(&vm, VMX_EXIT_EXTERNAL_INTERRUPT, "an external interrupt exits whatever RFLAGS.IF is");
     ok(!(vmcs_get(VMCS_EXIT_INTERRUPTION_INFO) & BIT(31)), "without acknowledge there is no interruption information");
@@ -348,7 +353,8 @@ static void real_interrupts(void) {
         vmcs_set(VMCS_GUEST_RFLAGS, 2 | FLAG_IF);
         apic_self_ipi(TEST_VECTOR);
         vm_expect(&vm, VMX_EXIT_EXTERNAL_INTERRUPT, "an external interrupt exits and is acknowledged");
-        vm_field(VMCS_EXIT_INTERRUPTION_INFO, INFO(TEST_VECTOR, EXTERNAL), "its vector is in the interruption information");
+        vm_field(VMCS_EXIT_INTERRUPTION_INFO, INFO(TEST_VECTOR, EXTERNAL),
+                 "its vector is in the interruption information");
         apic_eoi();
         irq_enable();
         cpu_pause();
@@ -438,7 +444,8 @@ static void shadows(void) {
     vmcs_set(VMCS_GUEST_DR7, 0x400 | BIT(1) | 0xFULL << 16); /* G0, reads and writes, 4 bytes */
     vm.gpr[GPR_RDI] = (uptr)&word;
     vm_expect(&vm, VMX_EXIT_CPUID, "CPUID behind MOV SS with a data breakpoint");
-    vm_field(VMCS_GUEST_PENDING_DEBUG, BIT(0) | BIT(12), "the pending debug exception is saved: B0 and enabled breakpoint");
+    vm_field(VMCS_GUEST_PENDING_DEBUG, BIT(0) | BIT(12),
+             "the pending debug exception is saved: B0 and enabled breakpoint");
     write_dr0(0);
     vmclear(vm.vmcs);
     make(&vm, w_nops, (struct vmx_config){0}, BIT(VEC_DB), "pending debug exceptions");

@@ -3,17 +3,17 @@
 #include "testsuites/guest/vmx/common.h"
 
 /* VM-exit instruction-information field */
-#define SCALE(n)   (n)
-#define REG1(r)    ((r) << 3)
-#define ADDRESS_64 (2u << 7)
-#define ADDRESS_32 (1u << 7)
-#define IS_REG     (1u << 10)
-#define SEG(s)     ((u32)(s) << 15)
-#define INDEX(r)   ((u32)(r) << 18)
-#define NO_INDEX   (1u << 22)
-#define BASE(r)    ((u32)(r) << 23)
-#define NO_BASE    (1u << 27)
-#define REG2(r)    ((u32)(r) << 28)
+#define SCALE(n)    (n)
+#define REG1(r)     ((r) << 3)
+#define ADDRESS_64  (2u << 7)
+#define ADDRESS_32  (1u << 7)
+#define IS_REG      (1u << 10)
+#define SEG(s)      ((u32)(s) << 15)
+#define INDEX(r)    ((u32)(r) << 18)
+#define NO_INDEX    (1u << 22)
+#define BASE(r)     ((u32)(r) << 23)
+#define NO_BASE     (1u << 27)
+#define REG2(r)     ((u32)(r) << 28)
 #define IDENTITY(n) ((u32)(n) << 28)
 #define MEMORY_MASK (ADDRESS_64 | ADDRESS_32 | IS_REG | SEG(7) | NO_INDEX | BASE(15) | NO_BASE)
 #define INDEX_MASK  (SCALE(3) | INDEX(15))
@@ -71,56 +71,57 @@ CODE(c_lldt, "lldt %ax; vmcall");
 CODE(c_ltr, "ltr %dx; vmcall");
 
 static const struct exit_row rows[] = {
-    {"CPUID",                c_cpuid,        10, 2, 0, 0, 0, 0, 0, 0, false},
-    {"CPUID with a prefix",  c_cpuid_prefixed, 10, 3, 0, 0, 0, 0, 0, 0, false},
-    {"INVD",                 c_invd,         13, 2, 0, 0, 0, 0, 0, 0, false},
-    {"VMCALL",               c_vmcall,       18, 3, 0, 0, 0, 0, 0, 0, false},
-    {"VMCLEAR",              c_vmclear,      19, 4, 0, 0, 0, ADDRESS_64 | SEG(DS) | NO_INDEX | BASE(3), MEMORY_MASK, 0, false},
-    {"VMCLEAR with index",   c_vmclear_sib,  19, 6, 0, 0, 0x10, SCALE(2) | ADDRESS_64 | SEG(DS) | INDEX(6) | BASE(3),
-     MEMORY_MASK | INDEX_MASK, 0, false},
-    {"VMCLEAR with FS, 32-bit address", c_vmclear_fs32, 19, 8, 0, 0, (u64)-8, ADDRESS_32 | SEG(FS) | NO_INDEX | BASE(13),
-     MEMORY_MASK, 0, false},
-    {"VMPTRLD",              c_vmptrld,      21, 3, 0, 0, 0, ADDRESS_64 | SEG(DS) | NO_INDEX | BASE(1), MEMORY_MASK, 0, false},
-    {"VMPTRST",              c_vmptrst,      22, 3, 0, 0, 0, ADDRESS_64 | SEG(DS) | NO_INDEX | BASE(2), MEMORY_MASK, 0, false},
-    {"VMXON",                c_vmxon,        27, 5, 0, 0, 0, ADDRESS_64 | SEG(SS) | NO_INDEX | BASE(4), MEMORY_MASK, 0, false},
-    {"VMXOFF",               c_vmxoff,       26, 3, 0, 0, 0, 0, 0, 0, false},
-    {"VMLAUNCH",             c_vmlaunch,     20, 3, 0, 0, 0, 0, 0, 0, false},
-    {"VMRESUME",             c_vmresume,     24, 3, 0, 0, 0, 0, 0, 0, false},
-    {"VMREAD to a register", c_vmread_reg,   23, 4, 0, 0, 0, REG1(9) | IS_REG | REG2(0), REG1(15) | IS_REG | REG2(15), 0, false},
-    {"VMREAD to memory",     c_vmread_mem,   23, 5, 0, 0, 0x7F, ADDRESS_64 | SEG(SS) | NO_INDEX | BASE(5) | REG2(10),
-     MEMORY_MASK | REG2(15), 0, false},
-    {"VMWRITE",              c_vmwrite_reg,  25, 4, 0, 0, 0, REG1(8) | IS_REG | REG2(2), REG1(15) | IS_REG | REG2(15), 0, false},
-    {"INVEPT",               c_invept,       50, 6, 0, PROC2_ENABLE_EPT, 0, ADDRESS_64 | SEG(DS) | NO_INDEX | BASE(7) | REG2(11),
-     (MEMORY_MASK & ~IS_REG) | REG2(15), 0, false},
-    {"INVVPID",              c_invvpid,      53, 5, 0, PROC2_ENABLE_VPID, 0, ADDRESS_64 | SEG(DS) | NO_INDEX | BASE(7) | REG2(3),
-     (MEMORY_MASK & ~IS_REG) | REG2(15), 0, false},
-    {"HLT",                  c_hlt,          12, 1, PROC_HLT_EXITING, 0, 0, 0, 0, 0, false},
-    {"INVLPG",               c_invlpg,       14, 7, PROC_INVLPG_EXITING, 0, 0x5000001234, 0, 0, 0x5000000000, true},
-    {"RDPMC",                c_rdpmc,        15, 2, PROC_RDPMC_EXITING, 0, 0, 0, 0, 0, false},
-    {"RDTSC",                c_rdtsc,        16, 2, PROC_RDTSC_EXITING, 0, 0, 0, 0, 0, true},
-    {"RDTSCP",               c_rdtscp,       51, 3, PROC_RDTSC_EXITING, PROC2_ENABLE_RDTSCP, 0, 0, 0, 0, true},
-    {"MWAIT",                c_mwait,        36, 3, PROC_MWAIT_EXITING, 0, 0, 0, 0, 0, false},
-    {"MONITOR",              c_monitor,      39, 3, PROC_MONITOR_EXITING, 0, 0, 0, 0, 0, false},
-    {"PAUSE",                c_pause,        40, 2, PROC_PAUSE_EXITING, 0, 0, 0, 0, 0, true},
-    {"WBINVD",               c_wbinvd,       54, 2, 0, PROC2_WBINVD_EXITING, 0, 0, 0, 0, true},
-    {"RDRAND",               c_rdrand,       57, 4, 0, PROC2_RDRAND_EXITING, 0, REG1(12) | 1 << 11, REG1(15) | 3 << 11, 0, true},
-    {"RDSEED",               c_rdseed,       61, 4, 0, PROC2_RDSEED_EXITING, 0, REG1(6) | 2 << 11, REG1(15) | 3 << 11, 0, true},
-    {"SGDT",                 c_sgdt,         46, 5, 0, PROC2_DESCRIPTOR_TABLE_EXITING, 8,
-     ADDRESS_64 | SEG(SS) | NO_INDEX | BASE(4) | IDENTITY(0), MEMORY_MASK | IDENTITY(3), 0, true},
-    {"SIDT",                 c_sidt,         46, 4, 0, PROC2_DESCRIPTOR_TABLE_EXITING, 0,
-     ADDRESS_64 | SEG(SS) | NO_INDEX | BASE(4) | IDENTITY(1), MEMORY_MASK | IDENTITY(3), 0, true},
-    {"LGDT",                 c_lgdt,         46, 5, 0, PROC2_DESCRIPTOR_TABLE_EXITING, (u64)-16,
-     ADDRESS_64 | SEG(SS) | NO_INDEX | BASE(4) | IDENTITY(2), MEMORY_MASK | IDENTITY(3), 0, false},
-    {"LIDT",                 c_lidt,         46, 4, 0, PROC2_DESCRIPTOR_TABLE_EXITING, 0,
-     ADDRESS_64 | SEG(SS) | NO_INDEX | BASE(4) | IDENTITY(3), MEMORY_MASK | IDENTITY(3), 0, false},
-    {"SLDT",                 c_sldt,         47, 3, 0, PROC2_DESCRIPTOR_TABLE_EXITING, 0,
-     REG1(1) | IS_REG | IDENTITY(0), REG1(15) | IS_REG | IDENTITY(3), 0, true},
-    {"STR",                  c_str,          47, 5, 0, PROC2_DESCRIPTOR_TABLE_EXITING, 2,
-     ADDRESS_64 | SEG(SS) | NO_INDEX | BASE(4) | IDENTITY(1), MEMORY_MASK | IDENTITY(3), 0, true},
-    {"LLDT",                 c_lldt,         47, 3, 0, PROC2_DESCRIPTOR_TABLE_EXITING, 0,
-     REG1(0) | IS_REG | IDENTITY(2), REG1(15) | IS_REG | IDENTITY(3), 0, true},
-    {"LTR",                  c_ltr,          47, 3, 0, PROC2_DESCRIPTOR_TABLE_EXITING, 0,
-     REG1(2) | IS_REG | IDENTITY(3), REG1(15) | IS_REG | IDENTITY(3), 0, false},
+    {"CPUID",                           c_cpuid,          10, 2, 0,                    0,                              0,            0,                                                       0,                            0,            false},
+    {"CPUID with a prefix",             c_cpuid_prefixed, 10, 3, 0,                    0,                              0,            0,                                                       0,                            0,            false},
+    {"INVD",                            c_invd,           13, 2, 0,                    0,                              0,            0,                                                       0,                            0,            false},
+    {"VMCALL",                          c_vmcall,         18, 3, 0,                    0,                              0,            0,                                                       0,                            0,            false},
+    {"VMCLEAR",                         c_vmclear,        19, 4, 0,                    0,                              0,            ADDRESS_64 | SEG(DS) | NO_INDEX | BASE(3),               MEMORY_MASK,                  0,            false},
+    {"VMCLEAR with index",              c_vmclear_sib,    19, 6, 0,                    0,                              0x10,         SCALE(2) | ADDRESS_64 | SEG(DS) | INDEX(6) | BASE(3),
+     MEMORY_MASK | INDEX_MASK,                                                                                                                                                                                              0,            false},
+    {"VMCLEAR with FS, 32-bit address", c_vmclear_fs32,   19, 8, 0,                    0,                              (u64)-8,
+     ADDRESS_32 | SEG(FS) | NO_INDEX | BASE(13),                                                                                                                                              MEMORY_MASK,                  0,            false},
+    {"VMPTRLD",                         c_vmptrld,        21, 3, 0,                    0,                              0,            ADDRESS_64 | SEG(DS) | NO_INDEX | BASE(1),               MEMORY_MASK,                  0,            false},
+    {"VMPTRST",                         c_vmptrst,        22, 3, 0,                    0,                              0,            ADDRESS_64 | SEG(DS) | NO_INDEX | BASE(2),               MEMORY_MASK,                  0,            false},
+    {"VMXON",                           c_vmxon,          27, 5, 0,                    0,                              0,            ADDRESS_64 | SEG(SS) | NO_INDEX | BASE(4),               MEMORY_MASK,                  0,            false},
+    {"VMXOFF",                          c_vmxoff,         26, 3, 0,                    0,                              0,            0,                                                       0,                            0,            false},
+    {"VMLAUNCH",                        c_vmlaunch,       20, 3, 0,                    0,                              0,            0,                                                       0,                            0,            false},
+    {"VMRESUME",                        c_vmresume,       24, 3, 0,                    0,                              0,            0,                                                       0,                            0,            false},
+    {"VMREAD to a register",            c_vmread_reg,     23, 4, 0,                    0,                              0,            REG1(9) | IS_REG | REG2(0),                              REG1(15) | IS_REG | REG2(15), 0,
+     false                                                                                                                                                                                                                                     },
+    {"VMREAD to memory",                c_vmread_mem,     23, 5, 0,                    0,                              0x7F,         ADDRESS_64 | SEG(SS) | NO_INDEX | BASE(5) | REG2(10),
+     MEMORY_MASK | REG2(15),                                                                                                                                                                                                0,            false},
+    {"VMWRITE",                         c_vmwrite_reg,    25, 4, 0,                    0,                              0,            REG1(8) | IS_REG | REG2(2),                              REG1(15) | IS_REG | REG2(15), 0,            false},
+    {"INVEPT",                          c_invept,         50, 6, 0,                    PROC2_ENABLE_EPT,               0,            ADDRESS_64 | SEG(DS) | NO_INDEX | BASE(7) | REG2(11),
+     (MEMORY_MASK & ~IS_REG) | REG2(15),                                                                                                                                                                                    0,            false},
+    {"INVVPID",                         c_invvpid,        53, 5, 0,                    PROC2_ENABLE_VPID,              0,            ADDRESS_64 | SEG(DS) | NO_INDEX | BASE(7) | REG2(3),
+     (MEMORY_MASK & ~IS_REG) | REG2(15),                                                                                                                                                                                    0,            false},
+    {"HLT",                             c_hlt,            12, 1, PROC_HLT_EXITING,     0,                              0,            0,                                                       0,                            0,            false},
+    {"INVLPG",                          c_invlpg,         14, 7, PROC_INVLPG_EXITING,  0,                              0x5000001234, 0,                                                       0,                            0x5000000000, true },
+    {"RDPMC",                           c_rdpmc,          15, 2, PROC_RDPMC_EXITING,   0,                              0,            0,                                                       0,                            0,            false},
+    {"RDTSC",                           c_rdtsc,          16, 2, PROC_RDTSC_EXITING,   0,                              0,            0,                                                       0,                            0,            true },
+    {"RDTSCP",                          c_rdtscp,         51, 3, PROC_RDTSC_EXITING,   PROC2_ENABLE_RDTSCP,            0,            0,                                                       0,                            0,            true },
+    {"MWAIT",                           c_mwait,          36, 3, PROC_MWAIT_EXITING,   0,                              0,            0,                                                       0,                            0,            false},
+    {"MONITOR",                         c_monitor,        39, 3, PROC_MONITOR_EXITING, 0,                              0,            0,                                                       0,                            0,            false},
+    {"PAUSE",                           c_pause,          40, 2, PROC_PAUSE_EXITING,   0,                              0,            0,                                                       0,                            0,            true },
+    {"WBINVD",                          c_wbinvd,         54, 2, 0,                    PROC2_WBINVD_EXITING,           0,            0,                                                       0,                            0,            true },
+    {"RDRAND",                          c_rdrand,         57, 4, 0,                    PROC2_RDRAND_EXITING,           0,            REG1(12) | 1 << 11,                                      REG1(15) | 3 << 11,           0,            true },
+    {"RDSEED",                          c_rdseed,         61, 4, 0,                    PROC2_RDSEED_EXITING,           0,            REG1(6) | 2 << 11,                                       REG1(15) | 3 << 11,           0,            true },
+    {"SGDT",                            c_sgdt,           46, 5, 0,                    PROC2_DESCRIPTOR_TABLE_EXITING, 8,
+     ADDRESS_64 | SEG(SS) | NO_INDEX | BASE(4) | IDENTITY(0),                                                                                                                                 MEMORY_MASK | IDENTITY(3),    0,            true },
+    {"SIDT",                            c_sidt,           46, 4, 0,                    PROC2_DESCRIPTOR_TABLE_EXITING, 0,
+     ADDRESS_64 | SEG(SS) | NO_INDEX | BASE(4) | IDENTITY(1),                                                                                                                                 MEMORY_MASK | IDENTITY(3),    0,            true },
+    {"LGDT",                            c_lgdt,           46, 5, 0,                    PROC2_DESCRIPTOR_TABLE_EXITING, (u64)-16,
+     ADDRESS_64 | SEG(SS) | NO_INDEX | BASE(4) | IDENTITY(2),                                                                                                                                 MEMORY_MASK | IDENTITY(3),    0,            false},
+    {"LIDT",                            c_lidt,           46, 4, 0,                    PROC2_DESCRIPTOR_TABLE_EXITING, 0,
+     ADDRESS_64 | SEG(SS) | NO_INDEX | BASE(4) | IDENTITY(3),                                                                                                                                 MEMORY_MASK | IDENTITY(3),    0,            false},
+    {"SLDT",                            c_sldt,           47, 3, 0,                    PROC2_DESCRIPTOR_TABLE_EXITING, 0,            REG1(1) | IS_REG | IDENTITY(0),
+     REG1(15) | IS_REG | IDENTITY(3),                                                                                                                                                                                       0,            true },
+    {"STR",                             c_str,            47, 5, 0,                    PROC2_DESCRIPTOR_TABLE_EXITING, 2,            ADDRESS_64 | SEG(SS) | NO_INDEX | BASE(4) | IDENTITY(1),
+     MEMORY_MASK | IDENTITY(3),                                                                                                                                                                                             0,            true },
+    {"LLDT",                            c_lldt,           47, 3, 0,                    PROC2_DESCRIPTOR_TABLE_EXITING, 0,            REG1(0) | IS_REG | IDENTITY(2),
+     REG1(15) | IS_REG | IDENTITY(3),                                                                                                                                                                                       0,            true },
+    {"LTR",                             c_ltr,            47, 3, 0,                    PROC2_DESCRIPTOR_TABLE_EXITING, 0,            REG1(2) | IS_REG | IDENTITY(3),
+     REG1(15) | IS_REG | IDENTITY(3),                                                                                                                                                                                       0,            false},
 };
 
 static u64 eptp;
@@ -293,7 +294,8 @@ struct msr_entry {
     u32 index, reserved;
     u64 value;
 };
-CODE(c_kernel_gs, "mov $0xC0000102, %ecx\n rdmsr\n mov %eax, %ebx\n mov $0x5555, %eax\n xor %edx, %edx\n wrmsr\n vmcall");
+CODE(c_kernel_gs,
+     "mov $0xC0000102, %ecx\n rdmsr\n mov %eax, %ebx\n mov $0x5555, %eax\n xor %edx, %edx\n wrmsr\n vmcall");
 
 /* SDM 3, "Loading MSRs" of entries and of exits, "Saving MSRs" */
 static void msr_lists(void) {

@@ -75,10 +75,12 @@ static void outside(void) {
     write_cr4(read_cr4() & ~CR4_VMXE);
     ok_eq((u64)try_fault(do_vmxon, &pa, NULL), VEC_UD, "VMXON with CR4.VMXE 0: #UD");
     for (u32 i = 0; i < ARRAY_SIZE(instructions); i++)
-        ok_eq((u64)try_fault(instructions[i].fn, &pa, NULL), VEC_UD, "%s outside VMX operation: #UD", instructions[i].name);
+        ok_eq((u64)try_fault(instructions[i].fn, &pa, NULL), VEC_UD, "%s outside VMX operation: #UD",
+              instructions[i].name);
     for (u32 i = 0; i < ARRAY_SIZE(instructions); i++) {
         struct user_action a = {instructions[i].fn, &pa};
-        ok_eq((u64)try_fault(at_cpl3, &a, NULL), VEC_UD, "%s at CPL 3 outside VMX operation: #UD", instructions[i].name);
+        ok_eq((u64)try_fault(at_cpl3, &a, NULL), VEC_UD, "%s at CPL 3 outside VMX operation: #UD",
+              instructions[i].name);
     }
 }
 
@@ -128,8 +130,10 @@ static void no_current(void) {
     ok_eq(vmptrst(), NO_VMCS, "VMPTRST without a current VMCS stores all ones");
     ok_eq(vmread(VMCS_GUEST_RIP, &v), VMX_FAIL_INVALID, "VMREAD without a current VMCS: VMfailInvalid");
     ok_eq(vmwrite(VMCS_GUEST_RIP, 0), VMX_FAIL_INVALID, "VMWRITE without a current VMCS: VMfailInvalid");
-    ok_eq(vmclear(region_a + 1), VMX_FAIL_INVALID, "VMCLEAR of an unaligned address without a current VMCS: VMfailInvalid");
-    ok_eq(vmptrld(region_a + 1), VMX_FAIL_INVALID, "VMPTRLD of an unaligned address without a current VMCS: VMfailInvalid");
+    ok_eq(vmclear(region_a + 1), VMX_FAIL_INVALID,
+          "VMCLEAR of an unaligned address without a current VMCS: VMfailInvalid");
+    ok_eq(vmptrld(region_a + 1), VMX_FAIL_INVALID,
+          "VMPTRLD of an unaligned address without a current VMCS: VMfailInvalid");
     ok_eq(vmxon(region_b), VMX_FAIL_INVALID, "VMXON in VMX operation without a current VMCS: VMfailInvalid");
     struct vmx_vm vm = {.vmcs = 0};
     ok_eq(vm_enter(&vm), VM_FAIL_INVALID, "VMLAUNCH without a current VMCS: VMfailInvalid");
@@ -196,7 +200,8 @@ static void fields(void) {
     v = 0x77;
     ok(vmread(0x00FE, &v) == VMX_FAIL_VALID && v == 0, "a failed VMREAD doesn't write (the library clears first)");
     if (rdmsr(MSR_VMX_MISC) & BIT(29)) {
-        ok_eq(vmwrite(VMCS_EXIT_REASON, 0x1234), VMX_SUCCEED, "VMWRITE of a VM-exit information field, IA32_VMX_MISC[29] 1");
+        ok_eq(vmwrite(VMCS_EXIT_REASON, 0x1234), VMX_SUCCEED,
+              "VMWRITE of a VM-exit information field, IA32_VMX_MISC[29] 1");
         vm_field(VMCS_EXIT_REASON, 0x1234, "and it is written");
     } else {
         ok_eq(vmx_error(vmwrite(VMCS_EXIT_REASON, 0x1234)), VMX_ERROR_READ_ONLY_FIELD,
@@ -207,7 +212,8 @@ static void fields(void) {
     write_flags(read_flags() | FLAG_CF | FLAG_ZF | FLAG_SF | FLAG_OF | FLAG_PF | FLAG_AF);
     uptr flags;
     __asm__ volatile("stc; vmptrst %1; pushf; pop %0" : "=r"(flags), "=m"(v) : : "memory", "cc");
-    ok_eq(flags & (FLAG_CF | FLAG_ZF | FLAG_SF | FLAG_OF | FLAG_PF | FLAG_AF), 0, "VMsucceed clears the six status flags");
+    ok_eq(flags & (FLAG_CF | FLAG_ZF | FLAG_SF | FLAG_OF | FLAG_PF | FLAG_AF), 0,
+          "VMsucceed clears the six status flags");
     vmptrld(region_b + 4);
     __asm__ volatile("stc; vmptrld %1; pushf; pop %0" : "=r"(flags) : "m"(vmxon_pa) : "memory", "cc");
     ok_eq(flags & (FLAG_CF | FLAG_ZF | FLAG_SF | FLAG_OF | FLAG_PF | FLAG_AF), FLAG_ZF, "VMfailValid sets ZF alone");
@@ -260,7 +266,8 @@ static void launch_state(void) {
     u32 data = SEL_DATA;
     bool valid;
     __asm__ volatile("mov %1, %%ss; vmlaunch" : "=@ccz"(valid) : "r"(data) : "memory");
-    ok(valid && vmcs_get(VMCS_INSTRUCTION_ERROR) == VMX_ERROR_ENTRY_MOV_SS, "VMLAUNCH in the shadow of MOV SS: error 26");
+    ok(valid && vmcs_get(VMCS_INSTRUCTION_ERROR) == VMX_ERROR_ENTRY_MOV_SS,
+       "VMLAUNCH in the shadow of MOV SS: error 26");
     vm.launched = 0;
     vm_restart(&vm, two_calls);
     vm_expect(&vm, VMX_EXIT_VMCALL, "and it may be launched again");
@@ -318,8 +325,10 @@ static void capabilities(void) {
     for (u32 i = 0; i < ARRAY_SIZE(group); i++) {
         u64 cap = rdmsr(group[i].msr), t = basic & BIT(55) ? rdmsr(group[i].true_msr) : cap;
         ok(!((u32)cap & ~(u32)(cap >> 32)), "%s controls: what must be 1 may be 1", group[i].name);
-        ok(((u32)cap & group[i].default1) == group[i].default1, "%s controls: the default1 class is reported 1", group[i].name);
-        ok(t >> 32 == cap >> 32 && !((u32)t & ~(u32)cap), "%s controls: the TRUE register allows no less", group[i].name);
+        ok(((u32)cap & group[i].default1) == group[i].default1, "%s controls: the default1 class is reported 1",
+           group[i].name);
+        ok(t >> 32 == cap >> 32 && !((u32)t & ~(u32)cap), "%s controls: the TRUE register allows no less",
+           group[i].name);
     }
     ok((rdmsr(MSR_VMX_CR0_FIXED0) & ~rdmsr(MSR_VMX_CR0_FIXED1)) == 0, "CR0 fixed bits agree");
     ok((rdmsr(MSR_VMX_CR4_FIXED0) & ~rdmsr(MSR_VMX_CR4_FIXED1)) == 0, "CR4 fixed bits agree");
