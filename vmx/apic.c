@@ -1,26 +1,28 @@
-/* APIC virtualization: TPR shadow, virtualized CR8 and x2APIC TPR, the APIC-access page. SDM 3, "APIC Virtualization
- * and Virtual Interrupts" */
-#include "vmx/vmx.h"
+/* Accesses to the virtualized APIC: CR8, x2APIC MSRs, the APIC-access page; and the guest's TSC. SDM 3, "APIC
+ * Virtualization and Virtual Interrupts". What the accesses set off is in vapic.c. */
+#include "vmx/vapic.h"
 
-#define APIC_TPR   0x80u
-#define X2APIC_TPR 0x808u
+#define X2APIC_TPR      0x808u
+#define X2APIC_EOI      0x80Bu
+#define X2APIC_SELF_IPI 0x83Fu
 
 /* Exit qualification for APIC accesses: bits 15:12 */
 enum apic_access { ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH, ACCESS_DELIVERY };
 
-static uint64_t virtual_apic(const struct cpu *cpu, unsigned offset) {
-    return vmcs_data(cpu)[F_VIRTUAL_APIC_ADDR] + offset;
+static bool registers_virtual(const struct cpu *cpu) {
+    return vmx_proc2(vmx_of(cpu), VMX_PROC2_APIC_REGISTER_VIRTUALIZATION);
+}
+static bool delivery_virtual(const struct cpu *cpu) {
+    return vmx_proc2(vmx_of(cpu), VMX_PROC2_VIRTUAL_INTERRUPT_DELIVERY);
 }
 
-uint8_t vmx_vtpr(struct cpu *cpu) { return (uint8_t)phys_read(cpu, virtual_apic(cpu, APIC_TPR), 1); }
+/* ---- TPR ---- */
 
-/* SDM 3, "TPR Virtualization": a VM exit after the instruction when VTPR falls below the threshold */
-void vmx_set_vtpr(struct cpu *cpu, uint8_t tpr) {
-    struct vmx *v = vmx_of(cpu);
-    phys_write(cpu, virtual_apic(cpu, APIC_TPR), 4, tpr);
-    if (tpr >> 4 >= (vmcs_data(cpu)[F_TPR_THRESHOLD] & 15)) return;
-    v->tpr_exit = true;
-    cpu_attention(cpu, ATTN_VIRT);
+uint8_t vmx_vtpr(struct cpu *cpu) { return (uint8_t)vapic_read(cpu, VAPIC_TPR); }
+
+static void set_vtpr(struct cpu *cpu, uint8_t tpr) {
+    vapic_write(cpu, VAPIC_TPR, tpr);
+    vapic_tpr_written(cpu);
 }
 
 bool vmx_cr8_read(struct cpu *cpu, uint64_t *val) {
@@ -31,54 +33,132 @@ bool vmx_cr8_read(struct cpu *cpu, uint64_t *val) {
 
 bool vmx_cr8_write(struct cpu *cpu, uint64_t val) {
     if (!vmx_proc(vmx_of(cpu), VMX_PROC_TPR_SHADOW)) return false;
-    vmx_set_vtpr(cpu, (uint8_t)(val << 4));
+    set_vtpr(cpu, (uint8_t)(val << 4));
     return true;
 }
 
-/* SDM 3, "Virtualizing MSR-Based APIC Accesses": without APIC-register virtualization only the TPR */
-static bool x2apic_tpr(const struct cpu *cpu, uint32_t msr) {
-    return msr == X2APIC_TPR && cpu->virt.guest && vmx_proc2(vmx_of(cpu), VMX_PROC2_VIRTUALIZE_X2APIC_MODE);
+/* ---- MSRs: SDM 3, "Virtualizing MSR-Based APIC Accesses" ---- */
+
+static bool x2apic_virtual(const struct cpu *cpu, uint32_t msr) {
+    return msr >> 8 == 8 && cpu->virt.guest && vmx_proc2(vmx_of(cpu), VMX_PROC2_VIRTUALIZE_X2APIC_MODE);
 }
 
 enum virt_msr vmx_rdmsr(struct cpu *cpu, uint32_t msr, uint64_t *val) {
     if (msr >= VMX_MSR_BASIC && msr <= VMX_MSR_VMFUNC)
         return vmx_caps_msr(&vmx_of(cpu)->caps, msr, val) ? VIRT_MSR_DONE : VIRT_MSR_GP;
-    if (!x2apic_tpr(cpu, msr)) return VIRT_MSR_NOT_MINE;
-    *val = phys_read(cpu, virtual_apic(cpu, APIC_TPR), 8);
+    if (!x2apic_virtual(cpu, msr) || (msr != X2APIC_TPR && !registers_virtual(cpu))) return VIRT_MSR_NOT_MINE;
+    *val = phys_read(cpu, vmcs_data(cpu)[F_VIRTUAL_APIC_ADDR] + (msr & 0xFF) * 16, 8);
+    return VIRT_MSR_DONE;
+}
+
+static enum virt_msr write_self_ipi(struct cpu *cpu, uint64_t val) {
+    if (val >> 8) return VIRT_MSR_GP;
+    vapic_write(cpu, VAPIC_SELF_IPI, (uint32_t)val);
+    if (val < 16)
+        vapic_exit_after(cpu, VMX_REASON_APIC_WRITE, VAPIC_SELF_IPI);
+    else
+        vapic_self_ipi(cpu, (uint8_t)val);
     return VIRT_MSR_DONE;
 }
 
 enum virt_msr vmx_wrmsr(struct cpu *cpu, uint32_t msr, uint64_t val) {
     if (msr >= VMX_MSR_BASIC && msr <= VMX_MSR_VMFUNC) return VIRT_MSR_GP;
-    if (!x2apic_tpr(cpu, msr)) return VIRT_MSR_NOT_MINE;
-    if (val >> 8) return VIRT_MSR_GP;
-    vmx_set_vtpr(cpu, (uint8_t)val);
+    if (!x2apic_virtual(cpu, msr)) return VIRT_MSR_NOT_MINE;
+    if (msr == X2APIC_TPR) {
+        if (val >> 8) return VIRT_MSR_GP;
+        set_vtpr(cpu, (uint8_t)val);
+        return VIRT_MSR_DONE;
+    }
+    if (!delivery_virtual(cpu) || (msr != X2APIC_EOI && msr != X2APIC_SELF_IPI)) return VIRT_MSR_NOT_MINE;
+    if (msr == X2APIC_SELF_IPI) return write_self_ipi(cpu, val);
+    if (val) return VIRT_MSR_GP;
+    vapic_eoi(cpu);
     return VIRT_MSR_DONE;
 }
 
-/* SDM 3, "Virtualizing Memory-Mapped APIC Accesses": the TPR is virtualized, all else is an APIC-access VM exit */
-bool vmx_special_access(struct cpu *cpu, uint64_t phys, unsigned size, unsigned access, uint64_t *val) {
-    const struct event *ev = &cpu->delivering;
-    unsigned offset = phys & 0xFFF;
-    bool write = access & MEM_WRITE;
-    bool tpr = vmx_proc(vmx_of(cpu), VMX_PROC_TPR_SHADOW) && offset == APIC_TPR && size <= 4 && !ev->valid;
-    if (tpr && !(access & MEM_EXEC) && access != MEM_RMW) {
-        if (write)
-            vmx_set_vtpr(cpu, (uint8_t)*val);
-        else
-            *val = phys_read(cpu, virtual_apic(cpu, APIC_TPR), size);
-        return true;
+/* ---- the APIC-access page ---- */
+
+/* Registers that "APIC-register virtualization" lets the guest read or write, by offset >> 4. SDM 3, "Virtualizing
+ * Reads from the APIC-Access Page", "Virtualizing Writes to the APIC-Access Page" */
+#define REG(offset)       (1ull << ((offset) >> 4))
+#define REGS(first, last) ((REG(last) << 1) - REG(first))
+#define WRITABLE_REGS                                                                                                  \
+    (REG(VAPIC_ID) | REG(VAPIC_TPR) | REG(VAPIC_EOI) | REG(VAPIC_LDR) | REG(VAPIC_DFR) | REG(VAPIC_SVR) |              \
+     REG(VAPIC_ESR) | REG(VAPIC_ICR_LO) | REG(VAPIC_ICR_HI) | REGS(VAPIC_LVT_TIMER, VAPIC_LVT_ERROR) |                 \
+     REG(VAPIC_TIMER_INITIAL) | REG(VAPIC_TIMER_DIVIDE))
+#define READABLE_REGS (WRITABLE_REGS | REG(VAPIC_VERSION) | REGS(VAPIC_ISR, VAPIC_ESR))
+
+static bool access_virtual(const struct cpu *cpu, unsigned offset, unsigned size, unsigned access) {
+    uint64_t regs = registers_virtual(cpu) ? (access == MEM_WRITE ? WRITABLE_REGS : READABLE_REGS) : REG(VAPIC_TPR);
+    if (!vmx_proc(vmx_of(cpu), VMX_PROC_TPR_SHADOW) || cpu->delivering.valid) return false;
+    if (access != MEM_READ && access != MEM_WRITE) return false;
+    if (access == MEM_WRITE && delivery_virtual(cpu)) regs |= REG(VAPIC_EOI) | REG(VAPIC_ICR_LO);
+    return offset < 0x400 && (offset & 15) + size <= 4 && (regs >> (offset >> 4) & 1);
+}
+
+/* Only a fixed, edge-triggered self-IPI with a legal vector is virtualized. */
+static void icr_written(struct cpu *cpu) {
+    const uint32_t others = 0xFFF00000 | 3u << 16 | 1u << 15 | 3u << 12 | 7u << 8;
+    uint32_t icr = vapic_read(cpu, VAPIC_ICR_LO);
+    if (delivery_virtual(cpu) && !(icr & others) && (icr >> 18 & 3) == 1 && (icr & 0xF0))
+        vapic_self_ipi(cpu, (uint8_t)icr);
+    else
+        vapic_exit_after(cpu, VMX_REASON_APIC_WRITE, VAPIC_ICR_LO);
+}
+
+/* SDM 3, "APIC-Write Emulation" */
+static void apic_written(struct cpu *cpu, unsigned offset) {
+    switch (offset & ~15u) {
+    case VAPIC_TPR:
+        set_vtpr(cpu, vmx_vtpr(cpu));
+        break;
+    case VAPIC_ICR_LO:
+        icr_written(cpu);
+        break;
+    case VAPIC_ICR_HI:
+        vapic_write(cpu, VAPIC_ICR_HI, vapic_read(cpu, VAPIC_ICR_HI) & 0xFF000000);
+        break;
+    case VAPIC_EOI:
+        if (delivery_virtual(cpu)) {
+            vapic_write(cpu, VAPIC_EOI, 0);
+            vapic_eoi(cpu);
+            break;
+        } /* fall through */
+    default:
+        vapic_exit_after(cpu, VMX_REASON_APIC_WRITE, offset & ~15u);
+        break;
     }
-    enum apic_access type = ev->valid           ? ACCESS_DELIVERY
-                            : access & MEM_EXEC ? ACCESS_FETCH
-                            : write             ? ACCESS_WRITE
-                                                : ACCESS_READ;
+}
+
+static void apic_access_exit(struct cpu *cpu, unsigned offset, unsigned access) {
+    bool delivering = cpu->delivering.valid;
+    enum apic_access type = ACCESS_READ;
+    if (delivering)
+        type = ACCESS_DELIVERY;
+    else if (access & MEM_EXEC)
+        type = ACCESS_FETCH;
+    else if (access & MEM_WRITE)
+        type = ACCESS_WRITE;
     struct vmx_exit x = {.reason = VMX_REASON_APIC_ACCESS,
                          .qualification = offset | (uint64_t)type << 12,
                          .rip = vmx_insn_rip(cpu),
                          .length = cpu->cur ? cpu->cur->len : 0,
-                         .set_rf = !ev->valid};
+                         .set_rf = !delivering};
     vmx_exit(cpu, &x);
+}
+
+/* SDM 3, "Virtualizing Memory-Mapped APIC Accesses" */
+bool vmx_special_access(struct cpu *cpu, uint64_t phys, unsigned size, unsigned access, uint64_t *val) {
+    unsigned offset = phys & 0xFFF;
+    if (!access_virtual(cpu, offset, size, access)) apic_access_exit(cpu, offset, access);
+    uint64_t at = vmcs_data(cpu)[F_VIRTUAL_APIC_ADDR] + offset;
+    if (access == MEM_READ) {
+        *val = phys_read(cpu, at, size);
+    } else {
+        phys_write(cpu, at, size, *val);
+        apic_written(cpu, offset);
+    }
+    return true;
 }
 
 /* SDM 3, "Use TSC Offsetting", "Use TSC Scaling" */

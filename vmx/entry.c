@@ -1,5 +1,5 @@
 /* VM entry. SDM 3, "VM Entries": checks, loading guest state, loading MSRs; injection is in inject.c. */
-#include "vmx/vmx.h"
+#include "vmx/vapic.h"
 
 /* ---- checks ---- */
 
@@ -174,6 +174,18 @@ static bool basic_checks_pass(struct cpu *cpu, bool launch) {
     return false;
 }
 
+/* SDM 3, "VMX-TPR Threshold" of "Special Features of VM Entry"; "Evaluation of Pending Virtual Interrupts" */
+static void start_virtual_apic(struct cpu *cpu, const struct check_ctx *c) {
+    struct vmx *v = vmx_of(cpu);
+    v->trap_exit = 0;
+    v->virtual_pending = false;
+    if (!c_proc(c, VMX_PROC_TPR_SHADOW)) return;
+    if (c_proc2(c, VMX_PROC2_VIRTUAL_INTERRUPT_DELIVERY))
+        vapic_entry(cpu);
+    else if (c_proc2(c, VMX_PROC2_VIRTUALIZE_APIC_ACCESSES) && (c->f[F_TPR_THRESHOLD] & 15) > c->vtpr >> 4)
+        v->trap_exit = VMX_REASON_TPR_BELOW_THRESHOLD;
+}
+
 void vmx_enter(struct cpu *cpu, bool launch) {
     struct vmx *v = vmx_of(cpu);
     struct check_ctx c;
@@ -202,8 +214,7 @@ void vmx_enter(struct cpu *cpu, bool launch) {
     if (v->pin & VMX_PIN_PREEMPTION_TIMER) vmx_timer_start(cpu);
     v->mtf_cycles = cpu_cycles(cpu);
     v->mtf_pending = false;
-    v->tpr_exit = vmx_proc(v, VMX_PROC_TPR_SHADOW) && vmx_proc2(v, VMX_PROC2_VIRTUALIZE_APIC_ACCESSES) &&
-                  (c.f[F_TPR_THRESHOLD] & 15) > c.vtpr >> 4;
+    start_virtual_apic(cpu, &c);
     vmx_update_attention(cpu);
     vmx_inject(cpu);
     cpu_resume(cpu);

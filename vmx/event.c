@@ -1,6 +1,6 @@
 /* Exceptions, interrupts and what is due between two instructions of the guest. SDM 3, "Other Causes of VM Exits",
  * "Monitor Trap Flag", "VMX-Preemption Timer", "Event Blocking" */
-#include "vmx/vmx.h"
+#include "vmx/vapic.h"
 
 /* ---- exceptions ---- */
 
@@ -69,6 +69,11 @@ static bool external_interrupt(struct cpu *cpu) {
         return false;
     uint32_t info = 0;
     if (v->exit & VMX_EXIT_ACK_INTERRUPT_ON_EXIT) info = VMX_INFO_VALID | lapic_acknowledge(cpu);
+    if ((v->pin & VMX_PIN_POSTED_INTERRUPTS) && (info & VMX_INFO_VECTOR) == vmcs_data(cpu)[F_POSTED_VECTOR]) {
+        vapic_posted(cpu);
+        if (vapic_deliverable(cpu)) vapic_deliver(cpu);
+        return false;
+    }
     exit_between(cpu, VMX_REASON_EXTERNAL_INTERRUPT, 0, info);
 }
 
@@ -153,7 +158,7 @@ void vmx_update_attention(struct cpu *cpu) {
     bool step = v->mtf_pending || vmx_proc(v, VMX_PROC_MONITOR_TRAP_FLAG);
     bool window = vmx_proc(v, VMX_PROC_INTERRUPT_WINDOW_EXITING | VMX_PROC_NMI_WINDOW_EXITING);
     cpu->virt.step = step;
-    if (step || window || v->tpr_exit || timer_due(cpu))
+    if (step || window || v->trap_exit || v->virtual_pending || timer_due(cpu))
         cpu->intr.attn |= ATTN_VIRT;
     else
         cpu->intr.attn &= ~(uint32_t)ATTN_VIRT;
@@ -168,7 +173,7 @@ bool vmx_attention(struct cpu *cpu) {
         return false;
     }
     if (mtf_due(cpu)) exit_between(cpu, VMX_REASON_MONITOR_TRAP_FLAG, 0, 0);
-    if (v->tpr_exit) exit_between(cpu, VMX_REASON_TPR_BELOW_THRESHOLD, 0, 0);
+    if (v->trap_exit) exit_between(cpu, v->trap_exit, v->trap_qualification, 0);
     if (cpu->dbg.pending && !cpu->intr.movss_shadow) return false; /* debug traps come first */
     if (timer_due(cpu) && awake) exit_between(cpu, VMX_REASON_PREEMPTION_TIMER, 0, 0);
     if (vmx_proc(v, VMX_PROC_NMI_WINDOW_EXITING) && !v->vnmi_blocked && !shadow && awake)
@@ -176,5 +181,7 @@ bool vmx_attention(struct cpu *cpu) {
     if (vmx_proc(v, VMX_PROC_INTERRUPT_WINDOW_EXITING) && (cpu->rflags & FLAG_IF) && !shadow && awake &&
         cpu->intr.activity != ACT_SHUTDOWN)
         exit_between(cpu, VMX_REASON_INTERRUPT_WINDOW, 0, 0);
-    return false;
+    if (!vapic_deliverable(cpu)) return false;
+    vapic_deliver(cpu);
+    return true;
 }

@@ -87,10 +87,12 @@ struct vmx {
 
     /* controls in effect while the guest runs */
     uint32_t pin, proc, proc2, exit, entry;
-    bool vnmi_blocked;    /* virtual-NMI blocking */
-    bool mtf_pending;     /* an MTF VM exit is due at the next boundary, whatever is executed */
-    uint64_t mtf_cycles;  /* at VM entry: the monitor trap flag waits for one instruction or event more */
-    bool tpr_exit;        /* a TPR-below-threshold VM exit is due */
+    bool vnmi_blocked;   /* virtual-NMI blocking */
+    bool mtf_pending;    /* an MTF VM exit is due at the next boundary, whatever is executed */
+    uint64_t mtf_cycles; /* at VM entry: the monitor trap flag waits for one instruction or event more */
+    uint32_t trap_exit;  /* a VM exit due after the present instruction: its reason, 0 none */
+    uint64_t trap_qualification;
+    bool virtual_pending; /* a virtual interrupt is recognized */
     uint64_t iret_icount; /* the instruction that last removed NMI blocking by IRET */
     uint64_t tsc_offset, tsc_multiplier;
     struct timer timer;           /* VMX-preemption timer */
@@ -188,7 +190,6 @@ void vmx_timer_expired(void *arg);
 void vmx_second_stage_fault(struct cpu *cpu, const struct mmu_result *r, unsigned access);
 bool vmx_special_access(struct cpu *cpu, uint64_t phys, unsigned size, unsigned access, uint64_t *val);
 uint8_t vmx_vtpr(struct cpu *cpu);
-void vmx_set_vtpr(struct cpu *cpu, uint8_t tpr); /* with TPR virtualization */
 enum virt_msr vmx_rdmsr(struct cpu *cpu, uint32_t msr, uint64_t *val);
 enum virt_msr vmx_wrmsr(struct cpu *cpu, uint32_t msr, uint64_t val);
 uint64_t vmx_guest_tsc(struct cpu *cpu, uint64_t host_tsc);
