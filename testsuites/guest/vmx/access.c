@@ -33,6 +33,8 @@ CODE(smsw, "xor %eax, %eax; smsw %eax; vmcall");
 /* "MOV to CR0: exit if a bit that is 1 in the mask isn't the bit of the read shadow"; so for MOV to CR4. */
 static void cr_exits(void) {
     u64 cr0 = read_cr0(), cr3 = read_cr3(), cr4 = read_cr4();
+    /* clang-format 14 crashes on macro calls in an aligned table */
+    // clang-format off
     const struct cr_row rows[] = {
         {"MOV to CR0 that changes TS, not owned", mov_to_cr0, 0, 3, 0, 0, cr0 ^ CR0_TS, 0, false, 0, 0},
         {"MOV to CR0 that changes TS, owned", mov_to_cr0, 0, 3, CR0_TS, 0, cr0 ^ CR0_TS, CR_QUAL(0, TO_CR, 0), true, 0, 0},
@@ -55,6 +57,7 @@ static void cr_exits(void) {
         {"LMSW that sets PE, owned and 0 in the shadow", lmsw_reg, 0, 3, CR0_PE, 0, 0x33, CR_QUAL(0, LMSW, 0) | 0x33ULL << 16,
          true, CR0_PE, 0},
     };
+    // clang-format on
     for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
         const struct cr_row *r = &rows[i];
         struct vmx_vm vm;
@@ -64,7 +67,8 @@ static void cr_exits(void) {
         vmcs_set(VMCS_CR4_MASK, r->cr4_mask);
         vmcs_set(VMCS_CR0_SHADOW, cr0 ^ r->cr0_shadow);
         vmcs_set(VMCS_CR4_SHADOW, cr4 ^ r->cr4_shadow);
-        vm_expect(&vm, r->exits ? VMX_EXIT_CR_ACCESS : VMX_EXIT_VMCALL, "%s %s", r->name, r->exits ? "exits" : "doesn't exit");
+        vm_expect(&vm, r->exits ? VMX_EXIT_CR_ACCESS : VMX_EXIT_VMCALL, "%s %s", r->name,
+                  r->exits ? "exits" : "doesn't exit");
         if (r->exits) {
             vm_field(VMCS_EXIT_QUALIFICATION, r->qualification, "%s: qualification", r->name);
             vm_field(VMCS_EXIT_INSTRUCTION_LENGTH, r->length, "%s: length", r->name);
@@ -154,13 +158,13 @@ static void io_exits(void) {
         const u8 *code;
         u32 port, flags, size, length, info; /* info: segment, for OUTS */
     } row[] = {
-        {"IN AL, imm8",  in_al_imm,   0x80,   IN_ | IMM_,        1, 2, 0        },
-        {"OUT imm8, EAX", out_imm_eax, 0x84,  IMM_,              4, 2, 0        },
-        {"OUT DX, AX",   out_dx_ax,   0x1234, 0,                 2, 2, 0        },
-        {"IN EAX, DX",   in_dx_eax,   0xFFFC, IN_,               4, 1, 0        },
-        {"INSB",         insb,        0x60,   IN_ | STR_,        1, 1, 0        },
-        {"REP OUTSD FS", rep_outsl,   0x3F8,  STR_ | REP_,       4, 3, 4u << 15 },
-        {"REP INSW",     rep_insw,    0x1F0,  IN_ | STR_ | REP_, 2, 3, 0        }
+        {"IN AL, imm8",   in_al_imm,   0x80,   IN_ | IMM_,        1, 2, 0       },
+        {"OUT imm8, EAX", out_imm_eax, 0x84,   IMM_,              4, 2, 0       },
+        {"OUT DX, AX",    out_dx_ax,   0x1234, 0,                 2, 2, 0       },
+        {"IN EAX, DX",    in_dx_eax,   0xFFFC, IN_,               4, 1, 0       },
+        {"INSB",          insb,        0x60,   IN_ | STR_,        1, 1, 0       },
+        {"REP OUTSD FS",  rep_outsl,   0x3F8,  STR_ | REP_,       4, 3, 4u << 15},
+        {"REP INSW",      rep_insw,    0x1F0,  IN_ | STR_ | REP_, 2, 3, 0       }
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         struct vmx_vm vm;
@@ -169,10 +173,11 @@ static void io_exits(void) {
         vm.gpr[GPR_RCX] = 3;
         vm.gpr[GPR_RSI] = vm.gpr[GPR_RDI] = (uptr)data;
         vm_expect(&vm, VMX_EXIT_IO, "%s exits", row[i].name);
-        vm_field(VMCS_EXIT_QUALIFICATION, (row[i].size - 1) | row[i].flags | (u64)row[i].port << 16, "%s: qualification",
-                 row[i].name);
+        vm_field(VMCS_EXIT_QUALIFICATION, (row[i].size - 1) | row[i].flags | (u64)row[i].port << 16,
+                 "%s: qualification", row[i].name);
         vm_field(VMCS_EXIT_INSTRUCTION_LENGTH, row[i].length, "%s: length", row[i].name);
-        if (row[i].flags & STR_) vm_field(VMCS_GUEST_LINEAR_ADDRESS, (uptr)data, "%s: guest-linear address", row[i].name);
+        if (row[i].flags & STR_)
+            vm_field(VMCS_GUEST_LINEAR_ADDRESS, (uptr)data, "%s: guest-linear address", row[i].name);
         if ((row[i].flags & STR_) && (rdmsr(MSR_VMX_BASIC) & BIT(54))) {
             u32 mask = 7u << 7 | (row[i].flags & IN_ ? 0 : 7u << 15);
             ok_eq(vmcs_get(VMCS_EXIT_INSTRUCTION_INFO) & mask, 2u << 7 | row[i].info, "%s: instruction information",
@@ -182,8 +187,8 @@ static void io_exits(void) {
     }
 }
 
-/* "Use I/O bitmaps": a port exits if its bit is 1; an access that covers several ports if any of them is; one that wraps
- * around the 16-bit port space exits */
+/* "Use I/O bitmaps": a port exits if its bit is 1; an access that covers several ports if any of them is; one that
+ * wraps around the 16-bit port space exits */
 static void io_bitmaps(void) {
     static const struct {
         const char *name;
@@ -191,15 +196,15 @@ static void io_bitmaps(void) {
         u32 port, bit;
         bool exits;
     } row[] = {
-        {"byte at a port whose bit is 1",         in_dx_al,  0x80,   0x80,   true },
-        {"byte beside a port whose bit is 1",     in_dx_al,  0x81,   0x80,   false},
-        {"byte at a port of bitmap B",            in_dx_al,  0x8001, 0x8001, true },
-        {"byte with the bit in the other bitmap", in_dx_al,  0x81,   0x8081, false},
-        {"doubleword that ends at the bit",       in_dx_eax, 0x80,   0x83,   true },
-        {"doubleword that ends before the bit",   in_dx_eax, 0x80,   0x84,   false},
-        {"doubleword across both bitmaps",        in_dx_eax, 0x7FFE, 0x8001, true },
-        {"doubleword that wraps around",          in_dx_eax, 0xFFFE, 0x1234, true },
-        {"doubleword at the end of the port space", in_dx_eax, 0xFFFC, 0x0,  false}
+        {"byte at a port whose bit is 1",           in_dx_al,  0x80,   0x80,   true },
+        {"byte beside a port whose bit is 1",       in_dx_al,  0x81,   0x80,   false},
+        {"byte at a port of bitmap B",              in_dx_al,  0x8001, 0x8001, true },
+        {"byte with the bit in the other bitmap",   in_dx_al,  0x81,   0x8081, false},
+        {"doubleword that ends at the bit",         in_dx_eax, 0x80,   0x83,   true },
+        {"doubleword that ends before the bit",     in_dx_eax, 0x80,   0x84,   false},
+        {"doubleword across both bitmaps",          in_dx_eax, 0x7FFE, 0x8001, true },
+        {"doubleword that wraps around",            in_dx_eax, 0xFFFE, 0x1234, true },
+        {"doubleword at the end of the port space", in_dx_eax, 0xFFFC, 0x0,    false}
     };
     u8 *bitmap = pages_alloc(2, 1);
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
@@ -227,15 +232,15 @@ static void msr_bitmaps(void) {
         u32 msr, byte, mask;
         bool exits;
     } row[] = {
-        {"RDMSR of a low MSR whose bit is 1",          false, MSR_SYSENTER_CS,    0x174 / 8,         1 << (0x174 & 7), true },
-        {"RDMSR of a low MSR whose write bit is 1",    false, MSR_SYSENTER_CS,    0x800 + 0x174 / 8, 1 << (0x174 & 7), false},
-        {"WRMSR of a low MSR whose bit is 1",          true,  MSR_SYSENTER_CS,    0x800 + 0x174 / 8, 1 << (0x174 & 7), true },
-        {"WRMSR of a low MSR whose read bit is 1",     true,  MSR_SYSENTER_CS,    0x174 / 8,         1 << (0x174 & 7), false},
-        {"RDMSR of a high MSR whose bit is 1",         false, MSR_KERNEL_GS_BASE, 0x400 + 0x102 / 8, 1 << (0x102 & 7), true },
-        {"RDMSR of a high MSR whose low bit is 1",     false, MSR_KERNEL_GS_BASE, 0x102 / 8,         1 << (0x102 & 7), false},
-        {"WRMSR of a high MSR whose bit is 1",         true,  MSR_KERNEL_GS_BASE, 0xC00 + 0x102 / 8, 1 << (0x102 & 7), true },
-        {"RDMSR outside both ranges",                  false, 0x4000,             0xFFF,             0,                true },
-        {"WRMSR outside both ranges",                  true,  0xC0002000,         0xFFF,             0,                true }
+        {"RDMSR of a low MSR whose bit is 1",       false, MSR_SYSENTER_CS,    0x174 / 8,         1 << (0x174 & 7), true },
+        {"RDMSR of a low MSR whose write bit is 1", false, MSR_SYSENTER_CS,    0x800 + 0x174 / 8, 1 << (0x174 & 7), false},
+        {"WRMSR of a low MSR whose bit is 1",       true,  MSR_SYSENTER_CS,    0x800 + 0x174 / 8, 1 << (0x174 & 7), true },
+        {"WRMSR of a low MSR whose read bit is 1",  true,  MSR_SYSENTER_CS,    0x174 / 8,         1 << (0x174 & 7), false},
+        {"RDMSR of a high MSR whose bit is 1",      false, MSR_KERNEL_GS_BASE, 0x400 + 0x102 / 8, 1 << (0x102 & 7), true },
+        {"RDMSR of a high MSR whose low bit is 1",  false, MSR_KERNEL_GS_BASE, 0x102 / 8,         1 << (0x102 & 7), false},
+        {"WRMSR of a high MSR whose bit is 1",      true,  MSR_KERNEL_GS_BASE, 0xC00 + 0x102 / 8, 1 << (0x102 & 7), true },
+        {"RDMSR outside both ranges",               false, 0x4000,             0xFFF,             0,                true },
+        {"WRMSR outside both ranges",               true,  0xC0002000,         0xFFF,             0,                true }
     };
     u8 *bitmap = page_alloc();
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
@@ -245,8 +250,11 @@ static void msr_bitmaps(void) {
         bitmap[row[i].byte] = (u8)row[i].mask;
         vmcs_set(VMCS_MSR_BITMAP, (uptr)bitmap);
         vm.gpr[GPR_RCX] = row[i].msr;
-        vm_expect(&vm, !row[i].exits ? VMX_EXIT_VMCALL : row[i].write ? VMX_EXIT_WRMSR : VMX_EXIT_RDMSR, "%s %s", row[i].name,
-                  row[i].exits ? "exits" : "doesn't exit");
+        vm_expect(&vm,
+                  !row[i].exits  ? VMX_EXIT_VMCALL
+                  : row[i].write ? VMX_EXIT_WRMSR
+                                 : VMX_EXIT_RDMSR,
+                  "%s %s", row[i].name, row[i].exits ? "exits" : "doesn't exit");
         vmclear(vm.vmcs);
     }
     struct vmx_vm vm;
