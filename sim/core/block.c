@@ -270,6 +270,16 @@ static unsigned gather(struct cpu *cpu, const uint8_t *host, unsigned off, uint6
     return 15;
 }
 
+struct far_link *block_far_link(struct machine *m) {
+    struct block_cache *bc = m->blocks;
+    size_t size = (sizeof(struct far_link) + 31) & ~(size_t)31;
+    if (bc->used + size > ARENA_BYTES) return NULL;
+    struct far_link *f = (struct far_link *)(bc->arena + bc->used);
+    bc->used += size;
+    memset(f, 0, sizeof *f);
+    return f;
+}
+
 static struct block *new_block(struct block_cache *bc, uint64_t pa, unsigned mode) {
     struct block *b = (struct block *)(bc->arena + bc->used);
     b->phys = pa;

@@ -15,6 +15,16 @@ void block_cache_destroy(struct block_cache *bc);
 const struct insn *block_lookup(struct cpu *cpu);
 /* The block that begins at a physical address, if it is decoded and cacheable; NULL otherwise. */
 const struct insn *block_find(const struct machine *m, uint64_t pa, unsigned mode);
+/* A link to a block in another page, in the place of a record: it leads on only for the processor, context and RIP that
+ * it was made for. */
+struct far_link {
+    struct insn head; /* fn = op_far_link; imm = the target relative to RIPBASE; left = that of `insn` */
+    uint64_t rip, key;
+    const struct insn *insn, *from;
+    const struct cpu *cpu;
+};
+/* Room for one, zeroed, that lives as long as the decoded blocks; NULL when they take all. */
+struct far_link *block_far_link(struct machine *m);
 /* The unfused semantic function of a record. */
 insn_fn *block_function(const struct machine *m, const struct insn *i);
 /* A store touched [pa, pa+size) of a page that holds decoded code. */

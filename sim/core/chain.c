@@ -2,9 +2,11 @@
 #include "sim/core/block.h"
 #include "sim/ops/op.h"
 
+static insn_fn op_far_link;
+
 void chain_out_of_budget(struct cpu *cpu, const struct insn *first) {
     cpu->budget += first->left;
-    cpu->rip = cpu_insn_rip(cpu, first);
+    cpu->rip = first->fn == op_far_link ? cpu->gpr[17] + (uint64_t)(int64_t)first->imm : cpu_insn_rip(cpu, first);
 }
 
 void op_leave(struct cpu *cpu, const struct insn *i) { cpu->rip = cpu_next_rip(cpu, i - 1); }
@@ -63,10 +65,49 @@ static uint64_t target_rip(const struct cpu *cpu, const struct insn *i, int32_t 
     return rip & cpu_ip_mask(cpu);
 }
 
+/* Remember where a far link leads, if the jump cache knows. 64-bit code only: elsewhere RIP isn't the linear address.
+ */
+static void far_fill(struct cpu *cpu, struct far_link *f, uint64_t rip) {
+    const struct jump_entry *je = &cpu->jump[jump_index(rip)];
+    if (je->la != rip || je->key != cpu->fetch_key) return;
+    f->rip = rip;
+    f->key = cpu->fetch_key;
+    f->cpu = cpu;
+    f->insn = je->insn;
+    f->head.left = je->insn->left; /* who enters the link pays for what it leads to */
+}
+static void op_far_link(struct cpu *cpu, const struct insn *i) {
+    struct far_link *f = (struct far_link *)(uintptr_t)i;
+    uint64_t rip = f->rip;
+    if (likely(f->key == cpu->fetch_key && rip == cpu->gpr[17] + (uint64_t)(int64_t)i->imm && f->cpu == cpu &&
+               f->insn->fn != op_stale)) {
+        cpu->gpr[17] = rip & PAGE_MASK;
+        return f->insn->fn(cpu, f->insn);
+    }
+    cpu->budget += i->left;
+    rip = target_rip(cpu, f->from, i->imm);
+    check_branch_target(cpu, f->from, rip);
+    far_fill(cpu, f, rip);
+    return branch_to(cpu, rip);
+}
+static void far_make(struct cpu *cpu, const struct insn *i, unsigned n, int32_t target, uint64_t rip) {
+    struct insn_link *link = (struct insn_link *)(uintptr_t)(i + 1);
+    const struct jump_entry *je = &cpu->jump[jump_index(rip)];
+    if (!link->spare || cpu->step || !cpu_is_64(cpu) || je->la != rip || je->key != cpu->fetch_key) return;
+    struct far_link *f = block_far_link(cpu->machine);
+    if (!f) return;
+    f->head.fn = op_far_link;
+    f->head.imm = target;
+    f->from = i;
+    far_fill(cpu, f, rip);
+    link->to[n] = &f->head;
+}
+
 void branch_link(struct cpu *cpu, const struct insn *i, unsigned n, int32_t target) {
     uint64_t rip = target_rip(cpu, i, target);
     if (target < 0 || target > 0xFFF || rip != cpu->gpr[17] + (uint64_t)(int64_t)target) {
         check_branch_target(cpu, i, rip);
+        far_make(cpu, i, n, target, rip);
         return branch_to(cpu, rip);
     }
     struct insn_link *link = (struct insn_link *)(uintptr_t)(i + 1);

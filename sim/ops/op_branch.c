@@ -151,16 +151,9 @@ OP_INLINE uint64_t opaque(uint64_t v) {
     re->call = i;                                                                                                      \
     cpu->return_top = top + 1
 
-OPFN op_call_far64(struct cpu *cpu, const struct insn *i) { /* to another page */
-    uint64_t rip = cpu->gpr[17] + (uint64_t)(int64_t)i->imm;
-    const struct jump_entry *je = &cpu->jump[jump_index(rip)];
-    if (unlikely(!HIT(je, la, rip))) return op_call_j64(cpu, i);
-    PUSH_NEXT_RIP(op_call_j64(cpu, i));
-    GO(je, rip & PAGE_MASK);
-}
 OPFN op_call_j64q(struct cpu *cpu, const struct insn *i) {
     const struct insn *to = LINK_OF(i)->to[1];
-    if (unlikely(!to)) return op_call_far64(cpu, i);
+    if (unlikely(!to)) return op_call_j64(cpu, i);
     PUSH_NEXT_RIP(op_call_j64(cpu, i));
     ENTER_BLOCK(cpu, to);
 }
