@@ -18,7 +18,7 @@ const struct insn *block_find(const struct machine *m, uint64_t pa, unsigned mod
 /* A link to a block in another page, in the place of a record: it leads on only for the processor, context and RIP that
  * it was made for. */
 struct far_link {
-    struct insn head; /* fn = op_far_link; imm = the target relative to RIPBASE; left = that of `insn` */
+    struct insn head; /* fn = op_far_link; imm = target relative to RIPBASE; left = that of `insn`; rm = link number */
     uint64_t rip, key;
     const struct insn *insn, *from;
     const struct cpu *cpu;

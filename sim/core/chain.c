@@ -86,7 +86,7 @@ static void op_far_link(struct cpu *cpu, const struct insn *i) {
     }
     cpu->budget += i->left;
     rip = target_rip(cpu, f->from, i->imm);
-    check_branch_target(cpu, f->from, rip);
+    if (i->rm) check_branch_target(cpu, f->from, rip);
     far_fill(cpu, f, rip);
     return branch_to(cpu, rip);
 }
@@ -98,6 +98,7 @@ static void far_make(struct cpu *cpu, const struct insn *i, unsigned n, int32_t 
     if (!f) return;
     f->head.fn = op_far_link;
     f->head.imm = target;
+    f->head.rm = (uint8_t)n;
     f->from = i;
     far_fill(cpu, f, rip);
     link->to[n] = &f->head;
@@ -106,7 +107,7 @@ static void far_make(struct cpu *cpu, const struct insn *i, unsigned n, int32_t 
 void branch_link(struct cpu *cpu, const struct insn *i, unsigned n, int32_t target) {
     uint64_t rip = target_rip(cpu, i, target);
     if (target < 0 || target > 0xFFF || rip != cpu->gpr[17] + (uint64_t)(int64_t)target) {
-        check_branch_target(cpu, i, rip);
+        if (n) check_branch_target(cpu, i, rip); /* falling through faults at the next instruction */
         far_make(cpu, i, n, target, rip);
         return branch_to(cpu, rip);
     }
@@ -118,5 +119,6 @@ void branch_link(struct cpu *cpu, const struct insn *i, unsigned n, int32_t targ
             ENTER_BLOCK(cpu, to);
         }
     }
+    if (n) check_branch_target(cpu, i, rip);
     cpu->rip = rip;
 }
