@@ -30,6 +30,31 @@ const char *vmx_control_name(enum vmx_group group, unsigned bit) {
     return NULL;
 }
 
+/* What named models lack of all this; a model that is not here, and says nothing in virt_caps, has everything that its
+ * features allow. Source for Nehalem: SDM 4, "MSRs in Processors Based on Nehalem Microarchitecture", and the
+ * introduction of each control since. */
+static const struct {
+    const char *model;
+    struct vmx_limits limits;
+} model_limits[] = {
+    {"nehalem",
+     {.remove = {[VMX_PIN] = VMX_PIN_POSTED_INTERRUPTS,
+                 [VMX_PROC2] = VMX_PROC2_UNRESTRICTED_GUEST | VMX_PROC2_APIC_REGISTER_VIRTUALIZATION |
+                               VMX_PROC2_VIRTUAL_INTERRUPT_DELIVERY | VMX_PROC2_PAUSE_LOOP_EXITING |
+                               VMX_PROC2_RDRAND_EXITING | VMX_PROC2_ENABLE_INVPCID | VMX_PROC2_ENABLE_VM_FUNCTIONS |
+                               VMX_PROC2_VMCS_SHADOWING | VMX_PROC2_RDSEED_EXITING | VMX_PROC2_MODE_BASED_EXECUTE |
+                               VMX_PROC2_TSC_SCALING},
+      .remove_ept_vpid = VMX_EPT_AD | VMX_EPT_1G | VMX_EPT_VIOLATION_INFO,
+      .remove_misc = VMX_MISC_SAVE_LMA | VMX_MISC_WRITE_ANY_FIELD | VMX_MISC_INJECT_LENGTH_0}},
+};
+
+static const struct vmx_limits *limits_of(const struct cpu_model *model) {
+    if (model->virt_caps) return model->virt_caps;
+    for (unsigned i = 0; i < sizeof model_limits / sizeof model_limits[0]; i++)
+        if (strcmp(model->name, model_limits[i].model) == 0) return &model_limits[i].limits;
+    return NULL;
+}
+
 static void controls_init(struct vmx_caps *caps, const struct cpu_model *model, const struct vmx_limits *limits) {
     uint32_t freed[VMX_GROUPS] = {0};
     for (unsigned i = 0; i < vmx_control_count; i++) {
@@ -98,7 +123,7 @@ static uint64_t highest_index(const struct vmx_caps *caps) {
 }
 
 void vmx_caps_init(struct vmx_caps *caps, const struct cpu_model *model) {
-    const struct vmx_limits *limits = model->virt_caps;
+    const struct vmx_limits *limits = limits_of(model);
     memset(caps, 0, sizeof *caps);
     controls_init(caps, model, limits);
     registers_init(caps, model);

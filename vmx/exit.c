@@ -104,8 +104,8 @@ static void save_guest(struct cpu *cpu, struct vmx *v, const struct vmx_exit *x)
     if (!(v->proc2 & VMX_PROC2_ENABLE_EPT) && vmx_in_pae(cpu))
         v->current->valid &= ~(1u << CHECK_GUEST_PDPTES); /* memory may change before the next entry */
     save_non_register(cpu, v, f);
-    uint64_t ia32e = cpu->ctl.efer & EFER_LMA ? VMX_ENTRY_IA32E_MODE_GUEST : 0; /* IA32_VMX_MISC[5] */
-    if ((v->entry & VMX_ENTRY_IA32E_MODE_GUEST) != ia32e)
+    uint64_t ia32e = cpu->ctl.efer & EFER_LMA ? VMX_ENTRY_IA32E_MODE_GUEST : 0;
+    if ((v->caps.misc & VMX_MISC_SAVE_LMA) && (v->entry & VMX_ENTRY_IA32E_MODE_GUEST) != ia32e)
         vmcs_write(v, v->current, F_ENTRY_CONTROLS,
                    (f[F_ENTRY_CONTROLS] & ~(uint64_t)VMX_ENTRY_IA32E_MODE_GUEST) | ia32e);
     if (v->pin & VMX_PIN_PREEMPTION_TIMER) {

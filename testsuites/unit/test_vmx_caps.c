@@ -128,6 +128,17 @@ static void test_caps_limits_take_controls_and_their_msrs_away(void **state) {
     assert_false(caps.ctl[VMX_PROC].may & VMX_PROC_SECONDARY_CONTROLS);
 }
 
+static void test_caps_of_an_old_model_lack_what_came_later(void **state) {
+    struct vmx_caps caps;
+    (void)state;
+    caps_of("nehalem", &caps);
+    assert_true(caps.ctl[VMX_PROC2].may & VMX_PROC2_ENABLE_EPT);
+    assert_true(caps.ctl[VMX_PROC2].may & VMX_PROC2_ENABLE_VPID);
+    assert_false(caps.ctl[VMX_PROC2].may & VMX_PROC2_UNRESTRICTED_GUEST);
+    assert_false(msr(&caps, VMX_MSR_EPT_VPID_CAP) & VMX_EPT_AD);
+    assert_false(msr(&caps, VMX_MSR_MISC) & VMX_MISC_WRITE_ANY_FIELD);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_caps_basic_describes_the_region),
@@ -137,6 +148,7 @@ int main(void) {
         cmocka_unit_test(test_caps_control_without_its_feature_is_not_allowed),
         cmocka_unit_test(test_caps_fixed_bits_follow_the_features),
         cmocka_unit_test(test_caps_vmcs_enum_is_the_highest_index),
+        cmocka_unit_test(test_caps_of_an_old_model_lack_what_came_later),
         cmocka_unit_test(test_caps_limits_take_controls_and_their_msrs_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
