@@ -125,6 +125,7 @@ static const struct {
     {"retfq",  "RET_FAR"     },
     {"movabs", "MOV"         },
     {"xlatb",  "XLAT"        },
+    {"wait",   "FWAIT"       },
     {"pushaw", "PUSHA"       },
     {"pushal", "PUSHAD"      },
     {"popaw",  "POPA"        },
