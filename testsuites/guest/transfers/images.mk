@@ -1,0 +1,2 @@
+# Far transfers
+$(eval $(call guest_image,transfers-protected,$(call guest_sources,transfers,protected.c),32))
