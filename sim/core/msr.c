@@ -52,6 +52,7 @@ static bool tsc_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     uint64_t delta = val - host_tsc(cpu);
     cpu->time.tsc_offset += delta;
     cpu->msr.tsc_adjust += delta;
+    lapic_tsc_changed(cpu);
     return true;
 }
 
@@ -59,6 +60,7 @@ static bool tsc_adjust_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     (void)msr;
     cpu->time.tsc_offset += val - cpu->msr.tsc_adjust;
     cpu->msr.tsc_adjust = val;
+    lapic_tsc_changed(cpu);
     return true;
 }
 

@@ -29,7 +29,7 @@ uint8_t lapic_ppr(const struct lapic *l) {
     return (uint8_t)((l->tpr & 0xF0) >= isr_class ? l->tpr : isr_class);
 }
 
-static bool hw_enabled(const struct lapic *l) { return l->cpu->msr.apic_base & APIC_BASE_ENABLE; }
+static bool hw_enabled(const struct lapic *l) { return l->cpu->msr.apic_base & APIC_BASE_EN; }
 
 /* Does the 8259 reach the core: through LINT0 as ExtINT, or straight when the local APIC is disabled (SDM 3, "Enabling
  * or Disabling the Local APIC": the pins become INTR and NMI)? */
@@ -404,12 +404,11 @@ static void power_up(struct lapic *l) {
 
 bool lapic_set_base(struct cpu *cpu, uint64_t val) {
     struct lapic *l = cpu->lapic;
-    uint64_t old = cpu->msr.apic_base, state = APIC_BASE_ENABLE | APIC_BASE_EXTD;
-    uint64_t legal = (((1ull << cpu->model->phys_bits) - 1) & PAGE_MASK) | APIC_BASE_ENABLE | APIC_BASE_BSP;
+    uint64_t old = cpu->msr.apic_base, state = APIC_BASE_EN | APIC_BASE_EXTD;
+    uint64_t legal = (((1ull << cpu->model->phys_bits) - 1) & PAGE_MASK) | APIC_BASE_EN | APIC_BASE_BSP;
     if (cpu_has(cpu, FEAT_X2APIC)) legal |= APIC_BASE_EXTD;
     if (val & ~legal) return false;
-    bool was_on = old & APIC_BASE_ENABLE, was_x2 = old & APIC_BASE_EXTD, on = val & APIC_BASE_ENABLE,
-         x2 = val & APIC_BASE_EXTD;
+    bool was_on = old & APIC_BASE_EN, was_x2 = old & APIC_BASE_EXTD, on = val & APIC_BASE_EN, x2 = val & APIC_BASE_EXTD;
     if (x2 && !on) return false;           /* invalid state */
     if (x2 && !was_on) return false;       /* disabled to x2APIC */
     if (was_x2 && on && !x2) return false; /* x2APIC to xAPIC */
@@ -431,7 +430,7 @@ void lapic_reset(struct lapic *l, bool init) {
     struct cpu *cpu = l->cpu;
     if (!init) {
         l->id = cpu->id;
-        cpu->msr.apic_base = 0xFEE00000 | APIC_BASE_ENABLE | (cpu->id == 0 ? APIC_BASE_BSP : 0);
+        cpu->msr.apic_base = 0xFEE00000 | APIC_BASE_EN | (cpu->id == 0 ? APIC_BASE_BSP : 0);
     }
     power_up(l);
 }

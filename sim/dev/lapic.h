@@ -3,6 +3,7 @@
 #ifndef HVSIM_DEV_LAPIC_H
 #define HVSIM_DEV_LAPIC_H
 
+#include "sim/arch/msr.h"
 #include "sim/machine/machine.h"
 
 /* Register numbers: xAPIC offset >> 4, x2APIC MSR - 800H. SDM 3, "Local APIC Register Address Map" */
@@ -53,10 +54,6 @@ enum { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_DEADLINE };
 #define ESR_SEND_VECTOR    (1u << 5)
 #define ESR_RECEIVE_VECTOR (1u << 6)
 #define ESR_REGISTER       (1u << 7)
-
-#define APIC_BASE_BSP    (1ull << 8)
-#define APIC_BASE_EXTD   (1ull << 10)
-#define APIC_BASE_ENABLE (1ull << 11)
 
 struct lapic {
     struct cpu *cpu;

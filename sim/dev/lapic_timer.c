@@ -17,7 +17,8 @@ static void arm(struct lapic *l) {
     if (mode(l) == TIMER_DEADLINE) {
         if (!l->deadline) return;
         uint64_t now = machine_now(m), tsc = now + l->cpu->time.tsc_offset;
-        timer_arm(m, &l->timer, l->deadline <= tsc ? now : now + (l->deadline - tsc));
+        uint64_t left = l->deadline <= tsc ? 0 : l->deadline - tsc;
+        timer_arm(m, &l->timer, left < ~0ull - now ? now + left : ~0ull);
     } else if (l->timer_initial) {
         timer_arm(m, &l->timer, l->timer_start + period(l));
     }
@@ -80,6 +81,10 @@ void lapic_timer_write_lvt(struct lapic *l, uint32_t val) {
     } else if (l->timer.armed) {
         arm(l);
     }
+}
+
+void lapic_tsc_changed(struct cpu *cpu) {
+    if (lapic_get_deadline(cpu)) arm(cpu->lapic);
 }
 
 uint64_t lapic_get_deadline(struct cpu *cpu) { return mode(cpu->lapic) == TIMER_DEADLINE ? cpu->lapic->deadline : 0; }

@@ -107,6 +107,7 @@ bool lapic_set_base(struct cpu *cpu, uint64_t val);
 void lapic_set_virtual_wire(struct cpu *cpu);
 uint64_t lapic_get_deadline(struct cpu *cpu);
 void lapic_set_deadline(struct cpu *cpu, uint64_t tsc);
+void lapic_tsc_changed(struct cpu *cpu); /* software moved the TSC: the deadline is at another cycle */
 bool lapic_enabled(const struct cpu *cpu);
 
 /* ---- the machine ---- */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "sim/arch/msr.h"
 #include "sim/core/block.h"
 #include "sim/core/trace.h"
 #include "sim/machine/internal.h"
@@ -47,7 +48,7 @@ static bool is_lapic_page(const struct machine *m, uint64_t pa) {
     const struct cpu *cpu = m->running;
     if (!cpu) return false;
     uint64_t base = cpu->msr.apic_base;
-    return (base >> 11 & 1) && !(base >> 10 & 1) && ((pa ^ base) & PAGE_MASK) == 0;
+    return (base & APIC_BASE_EN) && !(base & APIC_BASE_EXTD) && ((pa ^ base) & PAGE_MASK) == 0;
 }
 
 static const struct mmio_range *find_range(const struct machine *m, uint64_t pa) {
@@ -77,7 +78,7 @@ void memory_layout_changed(struct machine *m) {
         if (m->map->r[i].base < plain) plain = m->map->r[i].base;
     for (unsigned i = 0; i < m->cpu_count; i++) {
         uint64_t apic = m->cpu[i]->msr.apic_base & PAGE_MASK;
-        if ((m->cpu[i]->msr.apic_base >> 11 & 1) && apic < plain) plain = apic;
+        if ((m->cpu[i]->msr.apic_base & APIC_BASE_EN) && apic < plain) plain = apic;
     }
     m->plain_low = plain;
     for (unsigned i = 0; i < m->cpu_count; i++) tlb_flush_all(m->cpu[i]);

@@ -12,6 +12,8 @@
 #define POLL_CYCLES    1000000ull
 /* Timers may go on for ever though no interrupt of theirs gets through (all masked). An hour of it is enough. */
 #define IDLE_LIMIT     (3600 * CYCLES_PER_SEC)
+/* No jump goes so far that sums of cycles could overflow: a deadline a century away never comes. */
+#define CLOCK_END      (1ull << 62)
 
 uint64_t machine_insns(const struct machine *m) {
     uint64_t n = 0;
@@ -58,7 +60,7 @@ static bool can_wake(const struct machine *m) {
 /* All CPUs are idle: jump to the next timer. */
 static void skip_time(struct machine *m) {
     if (can_wake(m) && m->now - m->idle_since <= IDLE_LIMIT) {
-        if (m->timers) {
+        if (m->timers && m->timers->due < CLOCK_END) {
             if (m->timers->due > m->now) {
                 uart_idle(m->uart, m->timers->due - m->now);
                 m->now = m->timers->due;

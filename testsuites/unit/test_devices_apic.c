@@ -2,6 +2,7 @@
  * level-triggered lines. */
 #include "testsuites/unit/fixture.h"
 
+#include "sim/arch/msr.h"
 #include "sim/dev/lapic.h"
 
 #define BASE_MSR_DEFAULT 0xFEE00900ull
@@ -197,6 +198,32 @@ static void test_lapic_timer_deadline_in_the_past_fires_at_once(void **state) {
     lapic_set_deadline(m->cpu[0], 1);
     fixture_advance(m, 0);
     assert_true(asks(m, 0));
+}
+
+static void test_lapic_timer_deadline_follows_the_tsc(void **state) {
+    struct machine *m = *state;
+    struct cpu *cpu = m->cpu[0];
+    enable(m);
+    apic_write(m, 0, APIC_LVT_TIMER, 0x40030);
+    assert_true(msr_write(cpu, MSR_TSC, 0));
+    lapic_set_deadline(cpu, 5000);
+    assert_true(msr_write(cpu, MSR_TSC, 4000)); /* 1000 cycles are left, not 5000 */
+    fixture_advance(m, 999);
+    assert_false(asks(m, 0));
+    fixture_advance(m, 1);
+    assert_true(asks(m, 0));
+}
+
+static void test_lapic_timer_deadline_beyond_the_clock_never_comes(void **state) {
+    struct machine *m = *state;
+    struct cpu *cpu = m->cpu[0];
+    enable(m);
+    fixture_advance(m, 1000000);
+    apic_write(m, 0, APIC_LVT_TIMER, 0x40030);
+    cpu->time.tsc_offset = 0 - m->now; /* the TSC is behind the clock: the sum of clock and deadline overflows */
+    lapic_set_deadline(cpu, ~0ull);
+    fixture_advance(m, 1000000);
+    assert_false(asks(m, 0));
 }
 
 /* ---- messages ---- */
@@ -417,6 +444,8 @@ int main(void) {
         TEST(test_lapic_timer_masked_counts_silently),
         TEST(test_lapic_timer_tsc_deadline),
         TEST(test_lapic_timer_deadline_in_the_past_fires_at_once),
+        TEST(test_lapic_timer_deadline_follows_the_tsc),
+        TEST(test_lapic_timer_deadline_beyond_the_clock_never_comes),
         TEST_SMP(test_ipi_physical_destination),
         TEST_SMP(test_ipi_broadcast_and_shorthands),
         TEST_SMP(test_ipi_logical_flat_and_cluster),
