@@ -28,20 +28,24 @@ static void deliver(struct cpu *cpu, unsigned vec, enum event_type type, uint64_
     wake(cpu);
     cpu_charge(cpu, 1);
     deliver_event(cpu, &ev);
+    cpu->intr.sti_shadow = false; /* an NMI may come in it */
 }
 
 /* ---- in falling priority; true: something was done, look at the boundary again ---- */
 
 static bool take_init(struct cpu *cpu) {
-    if (!(cpu->intr.attn & ATTN_INIT)) return false;
-    if (cpu->intr.activity == ACT_WAIT_SIPI) { /* not recognized there */
+    if (!(cpu->intr.attn & ATTN_INIT) || cpu->intr.smm) return false; /* SDM 3, "SMM Handler Execution Environment" */
+    if (cpu->intr.activity == ACT_WAIT_SIPI) {                        /* not recognized there */
         withdraw(cpu, ATTN_INIT);
         return false;
     }
     if (!extension_allows(cpu, VIRT_INIT)) return false;
-    withdraw(cpu, ATTN_INIT);
+    uint32_t startup = cpu->intr.attn & ATTN_SIPI; /* came after the INIT: see receive() in sim/dev/lapic_ipi.c */
+    uint8_t vector = cpu->intr.sipi_vector;
     cpu_reset(cpu, true);
-    if (!(cpu->msr.apic_base & APIC_BASE_BSP)) cpu->intr.activity = ACT_WAIT_SIPI;
+    cpu->intr.attn |= startup;
+    cpu->intr.sipi_vector = vector;
+    cpu->intr.activity = cpu->msr.apic_base & APIC_BASE_BSP ? ACT_ACTIVE : ACT_WAIT_SIPI;
     return true;
 }
 

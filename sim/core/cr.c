@@ -76,9 +76,12 @@ void cr0_set(struct cpu *cpu, uint64_t val) {
     cpu_update_mode(cpu);
 }
 
+/* SDM 3, "IA-32e Mode Initialization": what activating it asks; a 16-bit TSS has no place there. */
 static void check_paging_on(struct cpu *cpu) {
     if (!(cpu->ctl.efer & EFER_LME)) return;
+    unsigned tss = cpu->seg[SEG_TR].ar & AR_TYPE;
     if (!(cpu->ctl.cr4 & CR4_PAE) || (cpu->seg[SEG_CS].ar & AR_L)) cpu_gp0(cpu);
+    if (tss == DESC_TSS16_BUSY || tss == DESC_TSS16_AVAIL) cpu_gp0(cpu);
 }
 
 static void check_paging_off(struct cpu *cpu) {
@@ -113,7 +116,7 @@ void cr3_write(struct cpu *cpu, uint64_t val) {
             val &= ~(1ull << 63);
         }
         if (val >> cpu->model->phys_bits) cpu_gp0(cpu);
-    } else if (cpu_is_64(cpu) == false) {
+    } else {
         val = (uint32_t)val;
     }
     ask_extension(cpu, 3, val);

@@ -150,7 +150,7 @@ static void iret_vme(struct cpu *cpu) {
     uint64_t rip = stack_take(cpu, &st, 2);
     uint16_t sel = (uint16_t)stack_take(cpu, &st, 2);
     uint32_t flags = (uint32_t)stack_take(cpu, &st, 2);
-    if (rip > 0xFFFF || (flags & FLAG_TF) || ((flags & FLAG_IF) && (cpu->rflags & FLAG_VIP))) cpu_gp0(cpu);
+    if ((flags & FLAG_TF) || ((flags & FLAG_IF) && (cpu->rflags & FLAG_VIP))) cpu_gp0(cpu);
     stack_commit(cpu, &st);
     seg_load_real(cpu, SEG_CS, sel);
     cpu->rip = rip;

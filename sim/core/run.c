@@ -38,6 +38,12 @@ static bool leaves_step_trap(unsigned id) {
            id != INSN_SYSRET;
 }
 
+/* A repeated string instruction with elements left keeps RF: its breakpoint was reported once, and the frame of what
+ * comes between two elements shows RF = 1. SDM 3, "Instruction-Breakpoint Exception Condition" */
+static bool repeats(const struct cpu *cpu, const struct insn *i) {
+    return i->id >= INSN_MOVSB && i->id <= INSN_OUTSD && cpu->rip == cpu_insn_rip(cpu, i);
+}
+
 /* One instruction, alone: a copy of its record followed by op_leave, with a budget that no further block can be paid
  * from. */
 static void run_one(struct cpu *cpu) {
@@ -56,7 +62,10 @@ static void run_one(struct cpu *cpu) {
     cpu->budget = 0;
     s[0].fn(cpu, s);
     settle(cpu);
-    cpu->rflags &= ~FLAG_RF | (s[0].id == INSN_IRET || s[0].id == INSN_IRETD || s[0].id == INSN_IRETQ ? FLAG_RF : 0);
+    if (repeats(cpu, s))
+        cpu->rflags |= tf ? FLAG_RF : 0;
+    else if (s[0].id != INSN_IRET && s[0].id != INSN_IRETD && s[0].id != INSN_IRETQ)
+        cpu->rflags &= ~FLAG_RF;
     if (sti) cpu->intr.sti_shadow = false;
     if (movss) cpu->intr.movss_shadow = false;
     if (tf && leaves_step_trap(s[0].id)) debug_single_step(cpu);

@@ -223,10 +223,12 @@ void smm_enter(struct cpu *cpu) {
 
 /* ---- RSM ---- */
 
-/* SDM 2, "RSM": reserved bits of CR4 and illegal combinations in CR0 lead to shutdown. */
+/* SDM 2, "RSM": reserved bits of CR4 and illegal combinations in CR0 lead to shutdown; so does IA-32e mode without PAE
+ * (APM 2, "Leaving SMM"). */
 static bool state_is_legal(const struct cpu *cpu) {
     uint64_t cr0 = cpu->ctl.cr0;
     if (cpu->ctl.cr4 & ~cr4_supported(cpu)) return false;
+    if ((cr0 & CR0_PG) && (cpu->ctl.efer & EFER_LME) && !(cpu->ctl.cr4 & CR4_PAE)) return false;
     if ((cr0 & CR0_PG) && !(cr0 & CR0_PE)) return false;
     return !(cr0 & CR0_NW) || (cr0 & CR0_CD);
 }

@@ -16,7 +16,7 @@ static bool logical_match(const struct lapic *l, uint32_t dest) {
 }
 
 static bool addressed(const struct lapic *l, const struct apic_message *msg) {
-    if (!(l->cpu->msr.apic_base & APIC_BASE_ENABLE)) return false;
+    if (!(l->cpu->msr.apic_base & APIC_BASE_EN)) return false;
     switch ((enum shorthand)msg->shorthand) {
     case TO_SELF:
         return l->cpu->id == msg->source;
@@ -47,6 +47,8 @@ static void receive(struct lapic *l, const struct apic_message *msg) {
         cpu_attention(cpu, ATTN_NMI);
         break;
     case APIC_INIT:
+        cpu->intr.attn &=
+            ~(uint32_t)ATTN_SIPI; /* a start-up before it counts for nothing, one after it is waited for */
         cpu_attention(cpu, ATTN_INIT);
         break;
     case APIC_SIPI:

@@ -18,10 +18,16 @@ uint64_t monitor_sum(struct cpu *cpu) {
     return sum;
 }
 
+/* SDM 2, "MONITOR", "MWAIT": "64-Bit Mode Exceptions" speak of RCX; APM 3 of ECX in every mode */
+static uint64_t extensions_of(const struct cpu *cpu) {
+    bool all = cpu_is_64(cpu) && cpu->model->vendor == VENDOR_INTEL;
+    return all ? cpu->gpr[RCX] : (uint32_t)cpu->gpr[RCX];
+}
+
 void body_monitor(struct cpu *cpu, const struct insn *i) {
     uint64_t off = i->asize == 3 ? cpu->gpr[RAX] : i->asize == 2 ? (uint32_t)cpu->gpr[RAX] : (uint16_t)cpu->gpr[RAX];
     uint64_t phys;
-    if ((uint32_t)cpu->gpr[RCX] != 0) cpu_gp0(cpu);
+    if (extensions_of(cpu) != 0) cpu_gp0(cpu);
     uint64_t la = seg_linear(cpu, i, i->seg, off, 1, MEM_READ);
     mem_read8(cpu, i, la);
     bool mapped = mem_peek_translate(cpu, la, &phys);
@@ -32,8 +38,8 @@ void body_monitor(struct cpu *cpu, const struct insn *i) {
 /* Not armed, or the line already written to: MWAIT is over at once. */
 void body_mwait(struct cpu *cpu, const struct insn *i) {
     (void)i;
-    uint32_t extensions = (uint32_t)cpu->gpr[RCX];
-    if (extensions & ~1u) cpu_gp0(cpu);
+    uint64_t extensions = extensions_of(cpu);
+    if (extensions & ~1ull) cpu_gp0(cpu);
     if (cpu->intr.monitor_addr == ~0ull || monitor_sum(cpu) != cpu->intr.monitor_sum) {
         cpu->intr.monitor_addr = ~0ull;
         return;

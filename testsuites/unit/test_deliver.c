@@ -290,6 +290,16 @@ static void test_smm_round_trip_restores_everything(void **state) {
     }
 }
 
+static void test_smm_illegal_state_shuts_down(void **state) {
+    struct cpu *cpu = cpu_of(state);
+    world_long(cpu);
+    smm_enter(cpu);
+    phys_write(cpu, 0x30000 + 0x8000 + 0x7E40, 8, 0); /* CR4: IA-32e mode without PAE */
+    ASSERT_QUIET(cpu, smm_leave(cpu));
+    assert_int_equal(cpu->intr.activity, ACT_SHUTDOWN);
+    assert_int_equal(cpu->machine->stop, STOP_TRIPLE_FAULT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_deliver_real_mode_pushes_three_words),
@@ -310,6 +320,7 @@ int main(void) {
         TEST(test_debug_data_breakpoint_matches_its_range),
         TEST(test_debug_registers_fixed_bits),
         TEST(test_smm_round_trip_restores_everything),
+        TEST(test_smm_illegal_state_shuts_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,6 +103,9 @@ static void test_cr0_illegal_combinations_gp(void **state) {
     world_protected(cpu, 0);
     cpu->ctl.efer = EFER_LME;
     ASSERT_RAISES_ERR(cpu, VEC_GP, 0, cr0_write(cpu, CR0_PE | CR0_PG)); /* without PAE */
+    cpu->ctl.cr4 = CR4_PAE;
+    cpu->seg[SEG_TR].ar = AR_P | DESC_TSS16_BUSY;
+    ASSERT_RAISES_ERR(cpu, VEC_GP, 0, cr0_write(cpu, CR0_PE | CR0_PG)); /* with a 16-bit TSS */
 }
 
 static void test_cr0_paging_turns_lma_on_and_off(void **state) {
