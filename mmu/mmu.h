@@ -76,6 +76,7 @@ enum mmu_status {
 struct mmu_table {
     uint64_t gpa, pa; /* of the table; the same without a second stage */
     uint64_t rights;  /* of the entries above */
+    uint8_t level;    /* from the root, 0 */
 };
 
 struct mmu_result {
@@ -97,7 +98,7 @@ struct mmu_result {
     bool readable; /* the same for reads (false: execute-only or protection keys) */
     bool global;
     uint8_t memtype; /* enum mmu_memtype, effective */
-    bool has_table;  /* MMU_OK, and the last level maps the page: `table` may be kept */
+    bool has_table;  /* MMU_OK under paging, and not a 4 MiB page: `table` may be kept */
     struct mmu_table table;
 };
 
@@ -105,7 +106,7 @@ struct mmu_result {
 void mmu_translate(const struct mmu_state *s, const struct mmu_phys *phys, uint64_t la, unsigned access,
                    struct mmu_result *r);
 /* The same, starting from the last table of an earlier walk. false: that led to a fault, and only a walk from the root
- * can tell whether it is a true one. */
+ * can tell whether it is a true one. A second-stage fault on the final access is a true one: true. */
 bool mmu_translate_from(const struct mmu_state *s, const struct mmu_phys *phys, const struct mmu_table *table,
                         uint64_t la, unsigned access, struct mmu_result *r);
 /* Translate a guest-physical address through the second stage only (`access` READ/WRITE/EXEC; paging-structure loads

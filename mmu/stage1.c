@@ -174,7 +174,8 @@ static bool walk_finish(const struct mmu_state *s, struct walk *w, unsigned acce
     r->writable = allowed & MMU_WRITE && w->entry & ENTRY_D;
     r->global = w->entry & ENTRY_G && s->cr4 & CR4_PGE;
     r->linear_shift = r->page_shift = (uint8_t)walk_shift(w);
-    r->has_table = w->level == w->f->levels - 1;
+    r->has_table = w->f != &format_32 || w->level != 0;
+    r->table.level = w->level;
     r->table.pa = w->entry_pa & ~0xFFFull;
     r->table.gpa = (s->stage2 ? w->entry_gpa : w->entry_pa) & ~0xFFFull;
     r->table.rights = w->above & (ENTRY_RW | ENTRY_US | ENTRY_NX);
@@ -239,12 +240,13 @@ bool mmu_translate_from(const struct mmu_state *s, const struct mmu_phys *phys, 
     struct walk w;
     begin(la, r);
     walk_begin(s, phys, la, access, &w);
-    w.level = w.f->levels - 1;
+    w.level = table->level;
     w.table = table->gpa;
     w.table_pa = table->pa;
     w.rights = table->rights;
     enum walk_end end = s->stage2 == MMU_STAGE2_NONE ? walk(&w, false) : walk(&w, true);
-    return end == WALK_LEAF && walk_finish(s, &w, access, r) && r->status == MMU_OK;
+    if (end != WALK_LEAF || !walk_finish(s, &w, access, r)) return false;
+    return r->status == MMU_OK || (r->status != MMU_PAGE_FAULT && !r->during_walk);
 }
 
 /* ---- PDPTEs ---- */

@@ -253,8 +253,22 @@ static void test_walk_from_the_last_table_agrees_or_declines(void **state) {
     assert_false(mmu_translate_from(&w->s, &w->phys, &first.table, 0x9000, MMU_READ, &r)); /* not present */
     first.table.rights &= ~RW;
     assert_false(mmu_translate_from(&w->s, &w->phys, &first.table, 0x3000, MMU_WRITE, &r));
-    map_4(w, 0x40000000, 2, PRWU | PS);
-    assert_false(walk_of(w, 0x40000000, MMU_READ).has_table);
+}
+
+static void test_walk_from_the_table_of_a_large_page_agrees(void **state) {
+    struct world *w = *state;
+    struct mmu_result r;
+    map_4(w, 0x40000000, 2, 0x600000 | PRWU | PS);
+    map_4(w, 0x40201000, 3, 0x555000 | PRWU);
+    struct mmu_result first = walk_of(w, 0x40000000, MMU_READ);
+    assert_true(first.has_table);
+    assert_int_equal(first.table.level, 2);
+    assert_true(mmu_translate_from(&w->s, &w->phys, &first.table, 0x40012345, MMU_WRITE, &r));
+    assert_int_equal(r.phys, 0x612345);
+    assert_int_equal(r.linear_shift, 21);
+    assert_true(mmu_translate_from(&w->s, &w->phys, &first.table, 0x40201234, MMU_READ, &r)); /* and on, downwards */
+    assert_int_equal(r.phys, 0x555234);
+    assert_int_equal(r.table.level, 3);
 }
 
 int main(void) {
@@ -278,6 +292,7 @@ int main(void) {
         WORLD_TEST(test_unbacked_table_reads_as_ones),
         WORLD_TEST(test_direct_window_gives_the_same_result),
         WORLD_TEST(test_walk_from_the_last_table_agrees_or_declines),
+        WORLD_TEST(test_walk_from_the_table_of_a_large_page_agrees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
