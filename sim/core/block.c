@@ -34,7 +34,9 @@ struct block {
 };
 
 struct phys_page {
-    uint64_t code_mask; /* bit n: 64-byte chunk n holds decoded code */
+    uint64_t code_mask;    /* bit n: 64-byte chunk n holds decoded code */
+    uint64_t table_mask;   /* bit n: chunk n holds paging-structure entries that translations in use were made from */
+    unsigned table_stores; /* how often such entries were written */
     struct block *blocks;
 };
 
@@ -46,6 +48,7 @@ struct block_cache {
     struct phys_page *pages; /* one per RAM page */
     size_t page_count;
     bool flush_wanted;
+    uint64_t table_stores; /* to watched paging-structure entries, ever */
     struct decode_features features;
     bool features_known;
 };
@@ -83,6 +86,7 @@ void block_cache_flush(struct machine *m) {
 static void flush_now(struct block_cache *bc) {
     bc->flush_wanted = false;
     bc->used = 0;
+    bc->table_stores++; /* no page is watched any more */
     memset(bc->hash, 0, sizeof *bc->hash << HASH_BITS);
     madvise(bc->pages, bc->page_count * sizeof *bc->pages, MADV_DONTNEED);
     for (unsigned n = 0; n < bc->m->cpu_count; n++) cpu_forget_jumps(bc->m->cpu[n]);
@@ -112,7 +116,7 @@ static struct phys_page *page_of(const struct machine *m, uint64_t pa) {
 
 bool block_page_has_code(const struct machine *m, uint64_t pa) {
     const struct phys_page *p = page_of(m, pa);
-    return p && p->code_mask;
+    return p && (p->code_mask | p->table_mask);
 }
 
 /* ---- invalidation ---- */
@@ -146,11 +150,7 @@ static void unlink_stale(struct phys_page *p) {
     }
 }
 
-void block_store(struct machine *m, uint64_t pa, unsigned size) {
-    struct phys_page *p = page_of(m, pa);
-    unsigned off = pa & 0xFFF, end = off + size;
-    if (!p || !size) return;
-    if (end > 0x1000) end = 0x1000;
+static void store_code(struct machine *m, struct phys_page *p, unsigned off, unsigned end) {
     if (!(p->code_mask & chunk_bits(off, end - 1))) return;
     struct block **link = &p->blocks;
     bool killed = false;
@@ -169,6 +169,37 @@ void block_store(struct machine *m, uint64_t pa, unsigned size) {
     }
     if (killed) unlink_stale(p);
 }
+
+static void store(struct machine *m, uint64_t pa, unsigned size, bool by_walk) {
+    struct phys_page *p = page_of(m, pa);
+    unsigned off = pa & 0xFFF, end = off + size;
+    if (!p || !size) return;
+    if (end > 0x1000) end = 0x1000;
+    if (!by_walk && p->table_mask & chunk_bits(off, end - 1)) {
+        p->table_mask = 0;
+        p->table_stores++;
+        m->blocks->table_stores++;
+    }
+    store_code(m, p, off, end);
+}
+
+void block_store(struct machine *m, uint64_t pa, unsigned size) { store(m, pa, size, false); }
+void block_store_by_walk(struct machine *m, uint64_t pa, unsigned size) { store(m, pa, size, true); }
+
+/* ---- watched paging structures ---- */
+
+#define TABLE_PATIENCE 8 /* a page whose entries were written more often isn't watched again */
+
+bool block_watch_table(struct machine *m, uint64_t pa) {
+    struct phys_page *p = page_of(m, pa);
+    if (!p || p->table_stores > TABLE_PATIENCE) return false;
+    if (!(p->code_mask | p->table_mask))
+        for (unsigned n = 0; n < m->cpu_count; n++) tlb_protect_phys(m->cpu[n], pa & m->a20_mask & PAGE_MASK);
+    p->table_mask |= chunk_bits(pa & 0xFFF, pa & 0xFFF);
+    return true;
+}
+
+uint64_t block_table_stores(const struct machine *m) { return m->blocks->table_stores; }
 
 /* ---- decoding ---- */
 

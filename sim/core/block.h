@@ -29,7 +29,13 @@ struct far_link *block_far_link(struct machine *m);
 insn_fn *block_function(const struct machine *m, const struct insn *i);
 /* A store touched [pa, pa+size) of a page that holds decoded code. */
 void block_store(struct machine *m, uint64_t pa, unsigned size);
-/* Does the physical page hold decoded code? (then stores must take the slow path) */
+/* The same for the accessed and dirty bits that a walk sets. */
+void block_store_by_walk(struct machine *m, uint64_t pa, unsigned size);
+/* Watch the paging-structure entry at `pa` for stores: see struct tlb_space. false: it can't be watched. */
+bool block_watch_table(struct machine *m, uint64_t pa);
+/* Grows when a watched entry is written. */
+uint64_t block_table_stores(const struct machine *m);
+/* Does the physical page hold decoded code or watched entries? (then stores must take the slow path) */
 bool block_page_has_code(const struct machine *m, uint64_t pa);
 /* Drop everything (snapshot load, A20, memory map changes). Not while a chain runs: takes effect at the next look-up.
  */

@@ -133,6 +133,8 @@ static unsigned resolve_two(struct cpu *cpu, const struct insn *i, uint64_t la, 
                             struct place p[2]) {
     mem_resolve(cpu, i, la, access, &p[0]);
     mem_resolve(cpu, i, next_page(cpu, la), access, &p[1]);
+    if (access & MEM_WRITE)
+        mem_resolve(cpu, i, la, access, &p[0]); /* if that walk read its entries from this very page */
     check_alignment(cpu, la, size, access);
     want_alone(cpu, &p[0]);
     want_alone(cpu, &p[1]);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "sim/core/block.h"
 #include "sim/core/cpu.h"
 #include "sim/core/debug.h"
 #include "sim/core/system.h"
@@ -35,6 +36,8 @@ static bool filter_has(const struct tlb_filter *f, uint64_t la, unsigned shift) 
 
 static void forget_data(struct tlb *t, struct tlb_space *sp) {
     sp->tables = ++t->table_number;
+    sp->tracked = sp->flushes >= TLB_TRACK_AFTER;
+    sp->walked = false;
     sp->ctx[TLB_SUPER] = sp->ctx[TLB_SUPER_AC] = sp->ctx[TLB_USER] = TLB_CTX_NONE;
     sp->large_shifts = 0;
     memset(&sp->large, 0, sizeof sp->large);
@@ -47,6 +50,7 @@ static void forget_code(struct tlb_space *sp) {
 static void wipe_data(struct cpu *cpu) {
     struct tlb *t = &cpu->tlb;
     memset(t->e, 0xFF, sizeof t->e);
+    memset(t->bus, 0xFF, sizeof t->bus);
     for (unsigned i = 0; i < TLB_SPACES; i++) forget_data(t, &t->spaces[i]);
     t->next_ctx = 1;
 }
@@ -155,13 +159,15 @@ static struct tlb_space *find_space(struct tlb *t, const struct tlb_key *k) {
     uint8_t *slot = &t->slot[key_slot(k)];
     if (t->spaces[*slot].used && key_equal(&t->spaces[*slot].key, k)) return &t->spaces[*slot];
     uint32_t owner = owner_of(k->guest, k->tag, k->pcid);
-    for (unsigned i = 0; i < TLB_SPACES; i++) {
+    for (unsigned i = 0; i < t->spaces_used; i++) {
         if (t->owner[i] != owner || !key_equal(&t->spaces[i].key, k)) continue;
         *slot = (uint8_t)i;
         return &t->spaces[i];
     }
     unsigned victim = t->next_victim++ % TLB_SPACES;
+    if (victim >= t->spaces_used) t->spaces_used = victim + 1;
     struct tlb_space *sp = &t->spaces[victim];
+    sp->flushes = 0;
     forget_data(t, sp);
     forget_code(sp);
     sp->key = *k;
@@ -234,6 +240,14 @@ void tlb_insert(struct cpu *cpu, uint64_t la, enum tlb_variant variant, const st
     note_large(t->space, la, r->linear_shift);
 }
 
+void tlb_insert_bus(struct cpu *cpu, uint64_t la, enum tlb_variant variant, const struct mmu_result *r) {
+    struct tlb_bus *b = &cpu->tlb.bus[(la >> 12) % TLB_BUS_ENTRIES];
+    b->tag = (la & PAGE_MASK) | number(cpu, variant);
+    b->phys = r->phys & PAGE_MASK;
+    b->readable = r->readable;
+    b->writable = r->writable;
+}
+
 void tlb_insert_code(struct cpu *cpu, uint64_t la, const struct mmu_result *r) {
     struct tlb *t = &cpu->tlb;
     struct itlb_entry *e = &t->ie[(la >> 12) % ITLB_ENTRIES];
@@ -250,7 +264,7 @@ void tlb_flush_all(struct cpu *cpu) {
         wipe(cpu);
         return;
     }
-    for (unsigned i = 0; i < TLB_SPACES; i++) {
+    for (unsigned i = 0; i < cpu->tlb.spaces_used; i++) {
         forget_data(&cpu->tlb, &cpu->tlb.spaces[i]);
         forget_code(&cpu->tlb.spaces[i]);
     }
@@ -263,21 +277,45 @@ static bool owned(uint32_t owner, uint32_t want, int pcid) {
            (pcid >= 0 ? owner == (want | ((unsigned)pcid & OWNER_PCID)) : (owner & ~OWNER_PCID) == want);
 }
 
+/* Would walks made now find what the space holds? */
+static bool is_fresh(const struct cpu *cpu, const struct tlb_space *sp) {
+    return sp->tracked && sp->walked && sp->table_stores == block_table_stores(cpu->machine) &&
+           sp->cr3 == cpu->ctl.cr3 && sp->special_page == cpu->virt.special_page;
+}
+
+bool tlb_track(struct cpu *cpu) {
+    struct tlb_space *sp = cpu->tlb.space;
+    const struct ctl_regs *c = &cpu->ctl;
+    bool pdptes = (c->cr4 & CR4_PAE) && !(c->efer & EFER_LMA); /* registers that nobody watches */
+    if (!sp->walked) {
+        sp->walked = true;
+        sp->table_stores = block_table_stores(cpu->machine);
+        sp->cr3 = c->cr3;
+        sp->special_page = cpu->virt.special_page;
+    }
+    sp->tracked = !pdptes && is_fresh(cpu, sp);
+    return sp->tracked;
+}
+
 void tlb_flush_tag(struct cpu *cpu, bool guest, unsigned tag, int pcid) {
     struct tlb *t = &cpu->tlb;
     uint32_t want = owner_of(guest, tag, 0);
-    for (unsigned i = 0; i < TLB_SPACES; i++) {
-        if (!owned(t->owner[i], want, pcid)) continue;
-        forget_data(t, &t->spaces[i]);
-        forget_code(&t->spaces[i]);
+    bool current = guest == cpu->virt.guest && (!guest || tag == cpu->virt.tag), changed = false;
+    for (unsigned i = 0; i < t->spaces_used; i++) {
+        struct tlb_space *sp = &t->spaces[i];
+        if (!owned(t->owner[i], want, pcid) || (current && is_fresh(cpu, sp))) continue;
+        if (sp->flushes < TLB_TRACK_AFTER) sp->flushes++;
+        forget_data(t, sp);
+        forget_code(sp);
+        changed = true;
     }
-    reselect(cpu);
+    if (changed) reselect(cpu);
 }
 
 void tlb_flush_second_stage(struct cpu *cpu, uint64_t second_stage) {
     const uint64_t address = 0x000FFFFFFFFFF000ull; /* SDM 3 "INVEPT": bits 51:12 of the EPTP matter */
     struct tlb *t = &cpu->tlb;
-    for (unsigned i = 0; i < TLB_SPACES; i++) {
+    for (unsigned i = 0; i < t->spaces_used; i++) {
         struct tlb_space *sp = &t->spaces[i];
         if (!sp->used || !sp->key.second_stage) continue;
         if (second_stage != ~0ull && (sp->key.second_stage ^ second_stage) & address) continue;
@@ -304,6 +342,7 @@ static void drop_range(struct tlb *t, const struct tlb_space *sp, uint64_t la, u
  * given any: the jump cache could not be searched. */
 static void flush_page_of(struct tlb *t, struct tlb_space *sp, uint64_t la) {
     bool code = filter_has(&sp->code, la, 12);
+    memset(t->bus, 0xFF, sizeof t->bus);
     sp->tables = ++t->table_number;
     drop_range(t, sp, la, 12);
     for (uint32_t shifts = sp->large_shifts; shifts; shifts &= shifts - 1) {
@@ -321,7 +360,7 @@ static void flush_page_of(struct tlb *t, struct tlb_space *sp, uint64_t la) {
 void tlb_flush_page_tag(struct cpu *cpu, bool guest, unsigned tag, int pcid, uint64_t la) {
     struct tlb *t = &cpu->tlb;
     uint32_t want = owner_of(guest, tag, 0);
-    for (unsigned i = 0; i < TLB_SPACES; i++)
+    for (unsigned i = 0; i < t->spaces_used; i++)
         if (owned(t->owner[i], want, pcid)) flush_page_of(t, &t->spaces[i], la);
     reselect(cpu);
 }

@@ -12,10 +12,11 @@
 
 struct cpu;
 
-#define TLB_ENTRIES  2048
-#define TLB_CTX_NONE 0u    /* never tags an entry that exists */
-#define TLB_CTX_MAX  4095u /* numbers fit below the page offset; this one is never given (~0 is the empty tag) */
-#define TLB_SPACES   64
+#define TLB_ENTRIES     2048
+#define TLB_CTX_NONE    0u    /* never tags an entry that exists */
+#define TLB_CTX_MAX     4095u /* numbers fit below the page offset; this one is never given (~0 is the empty tag) */
+#define TLB_SPACES      64
+#define TLB_TRACK_AFTER 4 /* flushes */
 
 struct tlb_entry {
     uint64_t tag_r;   /* linear page | context when readable through `addend`, else ~0 */
@@ -29,6 +30,13 @@ struct itlb_entry { /* instruction fetch: linear page | context -> physical page
     uint64_t phys;
 };
 #define ITLB_ENTRIES 256
+
+struct tlb_bus {  /* data in pages that are not RAM */
+    uint64_t tag; /* linear page | context, ~0: none */
+    uint64_t phys;
+    bool readable, writable;
+};
+#define TLB_BUS_ENTRIES 4
 
 /* Last tables of walks (2 MiB of linear addresses each): what a processor's paging-structure caches hold. Belongs to a
  * space while it has that number; INVLPG renumbers, as it drops all of them whatever the address (SDM 3 "Operations
@@ -72,6 +80,15 @@ struct tlb_space {
     uint16_t ctx[TLB_VARIANTS]; /* TLB_CTX_NONE: not yet given */
     bool used;
     uint64_t tables; /* number of its entries in tlb.tables; never reused */
+    /* A flush can't be noticed while every paging-structure entry that a walk has read since the last one still holds
+     * what it held. Of a space that is flushed often the entries are watched; then a flush that finds all of them
+     * untouched does nothing. */
+    uint8_t flushes;       /* met, up to TLB_TRACK_AFTER */
+    bool tracked;          /* all entries read since the last flush are watched */
+    bool walked;           /* since the last flush: the next three are known */
+    uint64_t table_stores; /* block_table_stores() at the first walk */
+    uint64_t cr3;          /* that all walks started from */
+    uint64_t special_page; /* and virt.special_page */
     uint32_t
         large_shifts; /* bit n: an entry of a page of 2^n bytes (n > 12) was inserted since the numbers were given */
     struct tlb_filter large; /* which */
@@ -85,12 +102,14 @@ struct tlb {
     struct tlb_space *space;      /* current */
     uint32_t next_ctx, next_exec; /* numbers to be given next; 0: nothing was initialized yet */
     uint32_t next_victim;
+    uint32_t spaces_used;       /* none beyond */
     struct mmu_state walk;      /* what a walk in the current space depends on */
     uint32_t owner[TLB_SPACES]; /* of each space, for quick searches: guest << 31 | tag << 12 | PCID; ~0 unused */
     uint8_t slot[TLB_SPACES];   /* key hash -> space that was found there last */
     struct tlb_space spaces[TLB_SPACES];
     struct tlb_entry e[TLB_ENTRIES];
     struct itlb_entry ie[ITLB_ENTRIES];
+    struct tlb_bus bus[TLB_BUS_ENTRIES];
     uint64_t table_number; /* given last */
     struct tlb_table tables[TLB_TABLES];
 };
@@ -110,12 +129,15 @@ uint64_t tlb_exec_ctx(struct cpu *cpu);
 void tlb_insert(struct cpu *cpu, uint64_t la, enum tlb_variant variant, const struct mmu_result *r, uint8_t *host,
                 bool writable);
 void tlb_insert_code(struct cpu *cpu, uint64_t la, const struct mmu_result *r);
+void tlb_insert_bus(struct cpu *cpu, uint64_t la, enum tlb_variant variant, const struct mmu_result *r);
 /* Context number under which code is fetched now (never 0). */
 uint64_t tlb_exec_ctx(struct cpu *cpu);
 /* Forget everything. */
 void tlb_flush_all(struct cpu *cpu);
 /* Renumber every space of (guest, tag); with pcid >= 0 only that PCID. */
 void tlb_flush_tag(struct cpu *cpu, bool guest, unsigned tag, int pcid);
+/* Before a walk in the current space, which is tracked: must the entries it reads be watched? */
+bool tlb_track(struct cpu *cpu);
 /* Renumber the spaces of a second-stage root (INVEPT single-context; ~0: every space with a second stage). */
 void tlb_flush_second_stage(struct cpu *cpu, uint64_t second_stage);
 /* INVLPG in the current space; INVPCID/INVVPID/INVLPGA individual-address in the spaces of (guest, tag, pcid or -1). */

@@ -9,26 +9,35 @@
 /* ---- physical memory for the walker ---- */
 
 static bool entry_read(void *arg, uint64_t pa, unsigned size, uint64_t *val) {
-    const uint8_t *p = ram_ptr(arg, pa, false);
+    struct cpu *cpu = arg;
+    const uint8_t *p = ram_ptr(cpu->machine, pa, false);
     if (!p) return false;
     *val = 0;
     memcpy(val, p, size);
     return true;
 }
 
+/* On behalf of a space whose translations are to outlive flushes while what they were made from is not written. */
+static bool entry_read_tracked(void *arg, uint64_t pa, unsigned size, uint64_t *val) {
+    struct cpu *cpu = arg;
+    if (!block_watch_table(cpu->machine, pa)) cpu->tlb.space->tracked = false;
+    return entry_read(arg, pa, size, val);
+}
+
 /* CPUs take turns, so nothing comes between the comparison and the write. Entries outside RAM can't be changed. */
 static bool entry_cas(void *arg, uint64_t pa, unsigned size, uint64_t old, uint64_t val) {
-    struct machine *m = arg;
+    struct machine *m = ((struct cpu *)arg)->machine;
     uint8_t *p = ram_ptr(m, pa, true);
     if (!p) return true;
     if (memcmp(p, &old, size) != 0) return false;
     memcpy(p, &val, size);
-    if (block_page_has_code(m, pa)) block_store(m, pa & m->a20_mask, size);
+    if (block_page_has_code(m, pa)) block_store_by_walk(m, pa & m->a20_mask, size);
     return true;
 }
 
-static void make_phys(struct machine *m, struct mmu_phys *p) {
-    p->arg = m;
+static void make_phys(struct cpu *cpu, struct mmu_phys *p) {
+    const struct machine *m = cpu->machine;
+    p->arg = cpu;
     p->read = entry_read;
     p->cas = entry_cas;
     p->ram = m->ram;
@@ -43,7 +52,11 @@ static bool is_pae(const struct cpu *cpu) { return (cpu->ctl.cr4 & CR4_PAE) && !
 static void walk(struct cpu *cpu, uint64_t la, unsigned access, struct mmu_result *r) {
     struct mmu_state *s = &cpu->tlb.walk;
     struct mmu_phys phys;
-    make_phys(cpu->machine, &phys);
+    make_phys(cpu, &phys);
+    if (cpu->tlb.space->tracked && tlb_track(cpu)) {
+        phys.read = entry_read_tracked;
+        phys.ram_size = 0;
+    }
     s->cr3 = cpu->ctl.cr3;
     if (is_pae(cpu)) memcpy(s->pdpte, cpu->ctl.pdpte, sizeof s->pdpte);
     struct tlb_table *t = &cpu->tlb.tables[(la >> 21) % TLB_TABLES];
@@ -134,6 +147,7 @@ static void refill(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned 
     uint8_t *host = ram_ptr(m, p->pa, access & MEM_WRITE);
     if (!host) {
         p->kind = PLACE_BUS;
+        tlb_insert_bus(cpu, la, variant_of(cpu, access), &r);
         return;
     }
     bool code = r.writable && block_page_has_code(m, p->pa);
@@ -143,12 +157,23 @@ static void refill(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned 
     tlb_insert(cpu, la, variant_of(cpu, access), &r, host - (la & 0xFFF), !code);
 }
 
+/* Found without a walk? A page may have become special since. */
+static bool resolve_bus(const struct cpu *cpu, uint64_t la, uint64_t tag, unsigned access, struct place *p) {
+    const struct tlb_bus *b = &cpu->tlb.bus[(la >> 12) % TLB_BUS_ENTRIES];
+    if (b->tag != tag || (access & MEM_READ && !b->readable) || (access & MEM_WRITE && !b->writable)) return false;
+    if (b->phys == cpu->virt.special_page) return false;
+    p->host = NULL;
+    p->pa = b->phys | (la & 0xFFF);
+    p->kind = PLACE_BUS;
+    return true;
+}
+
 void mem_resolve(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned access, struct place *p) {
     struct tlb_entry *e = &cpu->tlb.e[tlb_index(la)];
     uint64_t tag = (la & PAGE_MASK) | cpu->tlb.space->ctx[variant_of(cpu, access)];
     bool write = access & MEM_WRITE;
     if (e->tag_r != tag || (write && e->tag_w != tag && !(e->phys & 1))) {
-        refill(cpu, i, la, access, p);
+        if (!resolve_bus(cpu, la, tag, access, p)) refill(cpu, i, la, access, p);
         return;
     }
     p->host = (uint8_t *)(e->addend + (uintptr_t)la);
@@ -192,7 +217,7 @@ bool mem_load_pdptes(struct cpu *cpu, uint64_t cr3) {
     struct mmu_result r;
     tlb_update_walk(cpu); /* VM entry loads them before the space is selected */
     if (s->stage2 == MMU_STAGE2_NPT) return true;
-    make_phys(cpu->machine, &phys);
+    make_phys(cpu, &phys);
     if (mmu_load_pdptes(s, &phys, cr3, cpu->ctl.pdpte, &r)) return true;
     if (r.status != MMU_OK) {
         cpu->virt.ops->second_stage_fault(cpu, &r, MEM_READ);
@@ -214,7 +239,7 @@ static bool peek(struct cpu *cpu, uint64_t la, const struct mmu_mtrr *mtrr, stru
     s.mtrr = mtrr;
     s.pat = cpu->msr.pat;
     s.host_pat = cpu->virt.second_stage.host_pat;
-    make_phys(cpu->machine, &phys);
+    make_phys(cpu, &phys);
     mmu_translate(&s, &phys, la, MMU_READ | MMU_SYS | MMU_PEEK, r);
     return r->status == MMU_OK;
 }

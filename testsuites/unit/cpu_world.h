@@ -71,7 +71,7 @@ static inline uint64_t get(struct cpu *cpu, uint64_t pa) {
     memcpy(&v, cpu->machine->ram + pa, 8);
     return v;
 }
-static inline void put(struct cpu *cpu, uint64_t pa, uint64_t v) { memcpy(cpu->machine->ram + pa, &v, 8); }
+static inline void put(struct cpu *cpu, uint64_t pa, uint64_t v) { machine_write(cpu->machine, pa, &v, 8); }
 
 /* Entry for `la` `depth` tables below the PML4 of `root`. Tables are taken from [root + 1000H, ...): the PML4 keeps the
  * next free page in its last entry, which maps nothing. Returns where the entry is. */

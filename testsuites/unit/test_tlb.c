@@ -335,6 +335,49 @@ static void test_tlb_more_spaces_than_slots_stay_right(void **state) {
     }
 }
 
+/* Flushes that find the tables as they were keep the numbers; whatever changes an entry, or where walks start, ends
+ * that. */
+static void test_tlb_flush_of_untouched_tables_keeps_what_walks_would_find(void **state) {
+    struct cpu *cpu = *state;
+    cache(cpu, LA, 0x400000);
+    for (unsigned n = 0; n < TLB_TRACK_AFTER; n++) tlb_flush_current(cpu, false);
+    assert_cached(cpu, LA, 0x400000);
+    uint64_t ctx = cpu->tlb.ctx, key = cpu->fetch_key;
+    tlb_flush_current(cpu, false);
+    assert_int_equal(cpu->tlb.ctx, ctx);
+    assert_int_equal(cpu->fetch_key, key);
+    remap(cpu, LA, 0x401000);
+    assert_cached(cpu, LA, 0x400000);
+    tlb_flush_current(cpu, false);
+    assert_flushed(cpu, LA, 0x401000);
+    ctx = cpu->tlb.ctx;
+    uint64_t root = cpu->ctl.cr3 ^ 0x8; /* PWT: any other value of CR3 */
+    cpu->ctl.cr3 = root;
+    tlb_flush_current(cpu, false);
+    assert_int_not_equal(cpu->tlb.ctx, ctx);
+    assert_flushed(cpu, LA, 0x401000);
+    ctx = cpu->tlb.ctx;
+    tlb_flush_all(cpu);
+    assert_int_not_equal(cpu->tlb.ctx, ctx);
+}
+
+/* The guest's own store to an entry, through a mapping of the table that was writable before the entry was read. */
+static void test_tlb_store_to_a_read_entry_ends_its_use(void **state) {
+    struct cpu *cpu = *state;
+    uint64_t entry = map(cpu, LA, 0x400000 | PRWU), window = LA + 0x200000;
+    put(cpu, 0x400000, 0x400000);
+    put(cpu, 0x401000, 0x401000);
+    map(cpu, window, (entry & ~0xFFFull) | PRWU);
+    for (unsigned n = 0; n < TLB_TRACK_AFTER; n++) tlb_flush_current(cpu, false);
+    mem_write64(cpu, &none, window + (entry & 0xFFF), 0x400000 | PRWU);
+    mem_write64(cpu, &none, window + 0xFF8, 0);
+    assert_cached(cpu, LA, 0x400000);
+    mem_write64(cpu, &none, window + (entry & 0xFFF), 0x401000 | PRWU);
+    assert_cached(cpu, LA, 0x400000);
+    tlb_flush_current(cpu, false);
+    assert_flushed(cpu, LA, 0x401000);
+}
+
 static void test_tlb_by_physical_page(void **state) {
     struct cpu *cpu = *state;
     cache(cpu, LA, 0x400000);
@@ -399,6 +442,8 @@ int main(void) {
         CPU_TEST(test_tlb_wrap_in_a_foreign_variant_renumbers_the_current_one),
         CPU_TEST(test_tlb_more_spaces_than_slots_stay_right),
         CPU_TEST(test_tlb_by_physical_page),
+        CPU_TEST(test_tlb_flush_of_untouched_tables_keeps_what_walks_would_find),
+        CPU_TEST(test_tlb_store_to_a_read_entry_ends_its_use),
         CPU_TEST(test_tlb_kept_tables_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
