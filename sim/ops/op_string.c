@@ -5,6 +5,7 @@
  * so a fault or an interrupt between runs finds what the manual promises (SDM 2 "REP/REPE/REPZ/REPNE/REPNZ"). Where no
  * host pointer is to be had, a run is one element. Time: one cycle for each 32 bytes besides the one for the
  * instruction, however the work was cut. */
+#include "sim/machine/machine.h"
 #include "sim/ops/opdef.h"
 
 static inline uint64_t address_mask(const struct insn *i) {
@@ -108,12 +109,20 @@ static uint64_t affordable(const struct cpu *cpu, const struct insn *i, uint64_t
     return n < count ? n : count;
 }
 
-/* Commit n elements. True: go on with the next run. */
-static bool rep_commit(struct cpu *cpu, const struct insn *i, uint64_t count, uint64_t n) {
+/* Stepped, but only because of MMIO or the end of a slice: may another element follow before the run loop looks? */
+#define ELEMENTS_A_STEP 64
+static bool nobody_looks(const struct cpu *cpu) {
+    return !(cpu->intr.attn | cpu->dbg.pending | cpu->intr.sti_shadow | cpu->intr.movss_shadow | cpu->virt.step |
+             (cpu->rflags & (FLAG_TF | FLAG_RF)) | (cpu->dbg.dr7 & DR7_ENABLE) | cpu->machine->trace_exec) &&
+           cpu->budget + cpu->time.stolen > 0;
+}
+/* Commit n elements. True: go on with the next run. `steps` counts the runs of this execution. */
+static bool rep_commit(struct cpu *cpu, const struct insn *i, uint64_t count, uint64_t n, unsigned *steps) {
     uint64_t left = count - n;
     address_reg_set(cpu, i, RCX, left);
     cpu_charge(cpu, (uint32_t)((count >> (5 - i->size)) - (left >> (5 - i->size))));
-    return left && !cpu->step && cpu->budget >= 0;
+    if (!left) return false;
+    return cpu->step ? ++*steps < ELEMENTS_A_STEP && nobody_looks(cpu) : cpu->budget >= 0;
 }
 static inline uint64_t rep_count(const struct cpu *cpu, const struct insn *i) {
     return cpu->gpr[RCX] & address_mask(i);
@@ -149,6 +158,7 @@ static void copy_down(uint8_t *dst, const uint8_t *src, uint64_t n, unsigned siz
 }
 
 static bool __attribute__((noinline)) rep_movs(struct cpu *cpu, const struct insn *i) {
+    unsigned steps = 0;
     for (uint64_t count; (count = rep_count(cpu, i)) != 0;) {
         uint64_t n = affordable(cpu, i, count);
         uint8_t *src, *dst;
@@ -166,7 +176,7 @@ static bool __attribute__((noinline)) rep_movs(struct cpu *cpu, const struct ins
         }
         advance(cpu, i, RSI, n);
         advance(cpu, i, RDI, n);
-        if (!rep_commit(cpu, i, count, n)) break;
+        if (!rep_commit(cpu, i, count, n, &steps)) break;
     }
     return rep_count(cpu, i) == 0;
 }
@@ -184,6 +194,7 @@ static void fill(uint8_t *dst, uint64_t v, uint64_t n, unsigned size) {
 }
 static bool __attribute__((noinline)) rep_stos(struct cpu *cpu, const struct insn *i) {
     uint64_t v = cpu->gpr[RAX] & cc_mask(i->size);
+    unsigned steps = 0;
     for (uint64_t count; (count = rep_count(cpu, i)) != 0;) {
         uint64_t n = affordable(cpu, i, count);
         uint8_t *dst;
@@ -195,15 +206,14 @@ static bool __attribute__((noinline)) rep_stos(struct cpu *cpu, const struct ins
             n = 1;
         }
         advance(cpu, i, RDI, n);
-        if (!rep_commit(cpu, i, count, n)) break;
+        if (!rep_commit(cpu, i, count, n, &steps)) break;
     }
     return rep_count(cpu, i) == 0;
 }
 
 /* ---- LODS ---- */
 
-static void __attribute__((noinline)) lods(struct cpu *cpu, const struct insn *i) {
-    uint64_t v = element_read(cpu, i, i->seg, RSI);
+static void acc_set(struct cpu *cpu, const struct insn *i, uint64_t v) {
     switch (i->size) {
     case 0:
         set_reg8(cpu, REG_OFF(RAX), (uint8_t)v);
@@ -217,12 +227,25 @@ static void __attribute__((noinline)) lods(struct cpu *cpu, const struct insn *i
     default:
         cpu->gpr[RAX] = v;
     }
+}
+static void __attribute__((noinline)) lods(struct cpu *cpu, const struct insn *i) {
+    acc_set(cpu, i, element_read(cpu, i, i->seg, RSI));
     advance(cpu, i, RSI, 1);
 }
 static bool __attribute__((noinline)) rep_lods(struct cpu *cpu, const struct insn *i) {
+    unsigned steps = 0;
     for (uint64_t count; (count = rep_count(cpu, i)) != 0;) {
-        lods(cpu, i);
-        if (!rep_commit(cpu, i, count, 1)) break;
+        uint64_t n = affordable(cpu, i, count);
+        uint8_t *src;
+        if (n > 1) n = string_run(cpu, i, i->seg, RSI, MEM_READ, n, &src);
+        if (n > 1) { /* all but the last leave no trace */
+            acc_set(cpu, i, host_element(cpu->rflags & FLAG_DF ? src : src + ((n - 1) << i->size), i->size));
+            advance(cpu, i, RSI, n);
+        } else {
+            lods(cpu, i);
+            n = 1;
+        }
+        if (!rep_commit(cpu, i, count, n, &steps)) break;
     }
     return rep_count(cpu, i) == 0;
 }
@@ -276,6 +299,7 @@ static bool __attribute__((noinline)) rep_compare(struct cpu *cpu, const struct 
                         .down = cpu->rflags & FLAG_DF,
                         .while_equal = i->flags & INSN_REP};
     bool stopped = false, any = false;
+    unsigned steps = 0;
     for (uint64_t count; !stopped && (count = rep_count(cpu, i)) != 0;) {
         uint64_t n = affordable(cpu, i, count);
         uint8_t *src = NULL, *dst = NULL;
@@ -299,7 +323,7 @@ static bool __attribute__((noinline)) rep_compare(struct cpu *cpu, const struct 
         any = true;
         if (cmps) advance(cpu, i, RSI, n);
         advance(cpu, i, RDI, n);
-        if (!rep_commit(cpu, i, count, n)) break;
+        if (!rep_commit(cpu, i, count, n, &steps)) break;
     }
     if (any) compare_flags(cpu, i, c.a, c.b);
     return stopped || rep_count(cpu, i) == 0;

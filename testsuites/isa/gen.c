@@ -191,6 +191,8 @@ static void address(struct build *b) {
     }
     unsigned base = below(b->r, regs), index = below(b->r, regs), scale = below(b->r, 4);
     bool no_disp = one_in(b->r, 3) && (base & 7) != 5;
+    bool placed = (b->e->attr & STACK) && (base == 4 || base == 5); /* then the operand is near it */
+    if (placed) form = 2, no_disp = true, len = 1, d = (uint64_t)(int8_t)isa_rand(b->r);
     if (!no_disp) d = small_or_large(b, &len);
     b->has_sib = form >= 5 || (base & 7) == 4;
     bool indexed = form >= 5 && index != 4 && index != base;
@@ -201,7 +203,7 @@ static void address(struct build *b) {
     b->base = base;
     if (indexed) b->index = index;
     uint64_t scaled = indexed ? c->gpr[index] << scale : 0, v = b->target - d - scaled;
-    if ((b->e->attr & STACK) && (base == 4 || base == 5)) { /* they have their place */
+    if (placed) {
         b->target = c->gpr[base] + d + scaled;
         return;
     }
