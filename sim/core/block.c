@@ -66,6 +66,7 @@ struct block_cache *block_cache_create(struct machine *m) {
     bc->hash = map_zero(sizeof *bc->hash << HASH_BITS);
     bc->arena = map_zero(ARENA_BYTES);
     bc->pages = map_zero(bc->page_count * sizeof *bc->pages);
+    if (bc->arena) madvise(bc->arena, ARENA_BYTES, MADV_HUGEPAGE);
     if (bc->hash && bc->arena && bc->pages) return bc;
     block_cache_destroy(bc);
     return NULL;

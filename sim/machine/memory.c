@@ -27,6 +27,7 @@ bool memory_create(struct machine *m, uint64_t size) {
     m->map = calloc(1, sizeof *m->map);
     void *ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (ram == MAP_FAILED) return false;
+    madvise(ram, size, MADV_HUGEPAGE); /* a wish: the guest's locality is not the host's */
     m->ram = ram;
     m->ram_size = size;
     m->low_size = size < LOW_MEMORY_MAX ? size : LOW_MEMORY_MAX;
