@@ -135,30 +135,27 @@ static void make_key(const struct cpu *cpu, struct tlb_key *k) {
     const struct virt *v = &cpu->virt;
     k->second_stage = 0;
     k->mode = (c->cr0 & KEY_CR0) | (c->cr4 & KEY_CR4) | (c->efer & KEY_EFER);
-    k->pkru = c->cr4 & CR4_PKE ? c->pkru : 0;
-    k->pkrs = c->cr4 & CR4_PKS ? c->pkrs : 0;
-    k->tag = v->guest ? v->tag : 0;
-    k->pcid = c->cr4 & CR4_PCIDE ? c->cr3 & OWNER_PCID : 0;
-    k->guest = v->guest;
-    memset(k->pad, 0, sizeof k->pad);
+    k->pk = (c->cr4 & CR4_PKE ? c->pkru : 0) | (c->cr4 & CR4_PKS ? (uint64_t)c->pkrs << 32 : 0);
+    k->owner = owner_of(v->guest, v->guest ? v->tag : 0, c->cr4 & CR4_PCIDE ? (unsigned)c->cr3 : 0);
     if (v->guest && v->second_stage.kind != MMU_STAGE2_NONE) {
         k->second_stage = v->second_stage.root | 1;
         k->mode |= second_stage_mode(&v->second_stage);
     }
 }
 
-static bool key_equal(const struct tlb_key *a, const struct tlb_key *b) { return memcmp(a, b, sizeof *a) == 0; }
+static bool key_equal(const struct tlb_key *a, const struct tlb_key *b) {
+    return !((a->second_stage ^ b->second_stage) | (a->mode ^ b->mode) | (a->pk ^ b->pk) | (a->owner ^ b->owner));
+}
 
 static unsigned key_slot(const struct tlb_key *k) {
-    uint64_t h = k->second_stage ^ k->mode ^ (uint64_t)k->pcid << 20 ^ (uint64_t)k->tag << 36 ^
-                 (uint64_t)k->guest << 52 ^ (uint64_t)k->pkru << 24 ^ (uint64_t)k->pkrs << 12;
+    uint64_t h = k->second_stage ^ k->mode ^ (k->pk << 12 | k->pk >> 52) ^ k->owner << 20;
     return (unsigned)(h * 0x9E3779B97F4A7C15ull >> 58) & (TLB_SPACES - 1);
 }
 
 static struct tlb_space *find_space(struct tlb *t, const struct tlb_key *k) {
     uint8_t *slot = &t->slot[key_slot(k)];
     if (t->spaces[*slot].used && key_equal(&t->spaces[*slot].key, k)) return &t->spaces[*slot];
-    uint32_t owner = owner_of(k->guest, k->tag, k->pcid);
+    uint32_t owner = (uint32_t)k->owner;
     for (unsigned i = 0; i < t->spaces_used; i++) {
         if (t->owner[i] != owner || !key_equal(&t->spaces[i].key, k)) continue;
         *slot = (uint8_t)i;

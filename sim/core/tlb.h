@@ -59,15 +59,12 @@ enum tlb_variant {
     TLB_VARIANTS
 };
 
-/* What a context stands for. Compared as bytes: zero it before filling. */
+/* What a context stands for: whole words, which are made in registers and compared at once. */
 struct tlb_key {
     uint64_t second_stage; /* EPTP or nCR3 | 1, 0 when there is no second stage */
     uint64_t mode;         /* the bits of CR0, CR4, EFER that change translation */
-    uint32_t pkru, pkrs;
-    uint16_t tag; /* VPID or ASID; 0 = root */
-    uint16_t pcid;
-    uint8_t guest; /* VMX non-root or SVM guest */
-    uint8_t pad[3];
+    uint64_t pk;           /* PKRU, and PKRS in the upper half; 0 where they are not in use */
+    uint64_t owner;        /* VMX non-root or SVM guest << 31 | VPID or ASID (0: root) << 12 | PCID */
 };
 
 /* A set of pages, never missing a member, rarely claiming a stranger. */
