@@ -85,7 +85,7 @@ static void fill_checks(struct cpu *cpu, struct svm_check_ctx *c) {
                                 .long_mode = cpu_has(cpu, FEAT_LM),
                                 .flush_by_asid = svm_has(s, SVM_FEATURE_FLUSH_BY_ASID)};
     if (!c->cr4_valid) { /* the first time */
-        c->cr4_valid = cr4_supported(cpu);
+        c->cr4_valid = cr4_supported(cpu->model);
         c->efer_valid = efer_supported(cpu) | EFER_LMA | EFER_SVME | 0xFE; /* bits 7:1 are ignored */
     }
     if (svm_check_uses_pdptes(c))

@@ -73,37 +73,10 @@ static void controls_init(struct vmx_caps *caps, const struct cpu_model *model, 
 }
 
 static void registers_init(struct vmx_caps *caps, const struct cpu_model *model) {
-    static const struct {
-        uint32_t bit;
-        uint16_t feature;
-    } cr4[] = {
-        {CR4_VME,        FEAT_VME     },
-        {CR4_PVI,        FEAT_VME     },
-        {CR4_TSD,        FEAT_TSC     },
-        {CR4_DE,         FEAT_DE      },
-        {CR4_PSE,        FEAT_PSE     },
-        {CR4_PAE,        FEAT_PAE     },
-        {CR4_MCE,        FEAT_MCE     },
-        {CR4_PGE,        FEAT_PGE     },
-        {CR4_PCE,        FEAT_NONE    },
-        {CR4_OSFXSR,     FEAT_FXSR    },
-        {CR4_OSXMMEXCPT, FEAT_SSE     },
-        {CR4_UMIP,       FEAT_UMIP    },
-        {CR4_LA57,       FEAT_LA57    },
-        {CR4_VMXE,       FEAT_VMX     },
-        {CR4_FSGSBASE,   FEAT_FSGSBASE},
-        {CR4_PCIDE,      FEAT_PCID    },
-        {CR4_OSXSAVE,    FEAT_XSAVE   },
-        {CR4_SMEP,       FEAT_SMEP    },
-        {CR4_SMAP,       FEAT_SMAP    },
-        {CR4_PKE,        FEAT_PKU     },
-        {CR4_PKS,        FEAT_PKS     },
-    };
     caps->cr0_fixed0 = CR0_PE | CR0_NE | CR0_PG;
     caps->cr0_fixed1 = 0xFFFFFFFF;
     caps->cr4_fixed0 = CR4_VMXE;
-    for (unsigned i = 0; i < sizeof cr4 / sizeof cr4[0]; i++)
-        if (model_has(model, (enum feature)cr4[i].feature)) caps->cr4_fixed1 |= cr4[i].bit;
+    caps->cr4_fixed1 = cr4_supported(model);
     caps->efer_valid = (model_has(model, FEAT_SYSCALL) ? EFER_SCE : 0) | (model_has(model, FEAT_NX) ? EFER_NXE : 0) |
                        (model_has(model, FEAT_LM) ? EFER_LME | EFER_LMA : 0);
     caps->debugctl_valid = DEBUGCTL_LBR | DEBUGCTL_BTF;

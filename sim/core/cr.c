@@ -43,16 +43,18 @@ static const struct bit_row efer_rows[] = {
     {EFER_FFXSR,          FEAT_FFXSR  },
 };
 
-static uint64_t supported(const struct cpu *cpu, const struct bit_row *rows, unsigned count) {
+static uint64_t supported(const struct cpu_model *model, const struct bit_row *rows, unsigned count) {
     uint64_t bits = 0;
     for (unsigned k = 0; k < count; k++)
-        if (cpu_has(cpu, (enum feature)rows[k].feature)) bits |= rows[k].bits;
+        if (model_has(model, (enum feature)rows[k].feature)) bits |= rows[k].bits;
     return bits;
 }
 
-uint64_t cr4_supported(const struct cpu *cpu) { return supported(cpu, cr4_rows, sizeof cr4_rows / sizeof cr4_rows[0]); }
+uint64_t cr4_supported(const struct cpu_model *model) {
+    return supported(model, cr4_rows, sizeof cr4_rows / sizeof cr4_rows[0]);
+}
 uint64_t efer_supported(const struct cpu *cpu) {
-    uint64_t bits = supported(cpu, efer_rows, sizeof efer_rows / sizeof efer_rows[0]);
+    uint64_t bits = supported(cpu->model, efer_rows, sizeof efer_rows / sizeof efer_rows[0]);
     return cpu->msr.misc_enable & MISC_ENABLE_XD_DISABLE ? bits & ~(uint64_t)EFER_NXE : bits;
 }
 
@@ -131,7 +133,7 @@ void cr3_write(struct cpu *cpu, uint64_t val) {
 static void check_cr4(struct cpu *cpu, uint64_t val) {
     uint64_t old = cpu->ctl.cr4, changed = val ^ old;
     bool lma = cpu->ctl.efer & EFER_LMA;
-    if (val & ~cr4_supported(cpu)) cpu_gp0(cpu);
+    if (val & ~cr4_supported(cpu->model)) cpu_gp0(cpu);
     if (lma && (!(val & CR4_PAE) || (changed & CR4_LA57))) cpu_gp0(cpu);
     if ((changed & val & CR4_PCIDE) && (!lma || (cpu->ctl.cr3 & 0xFFF))) cpu_gp0(cpu);
 }

@@ -227,7 +227,7 @@ void smm_enter(struct cpu *cpu) {
  * (APM 2, "Leaving SMM"). */
 static bool state_is_legal(const struct cpu *cpu) {
     uint64_t cr0 = cpu->ctl.cr0;
-    if (cpu->ctl.cr4 & ~cr4_supported(cpu)) return false;
+    if (cpu->ctl.cr4 & ~cr4_supported(cpu->model)) return false;
     if ((cr0 & CR0_PG) && (cpu->ctl.efer & EFER_LME) && !(cpu->ctl.cr4 & CR4_PAE)) return false;
     if ((cr0 & CR0_PG) && !(cr0 & CR0_PE)) return false;
     return !(cr0 & CR0_NW) || (cr0 & CR0_CD);

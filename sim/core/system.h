@@ -50,7 +50,7 @@ bool msr_write(struct cpu *cpu, uint32_t msr, uint64_t val);
 void msr_reset(struct cpu *cpu, bool init); /* reset values of the MSR table; INIT keeps most */
 uint64_t cpu_tsc(struct cpu *cpu);          /* as RDTSC in the current mode sees it, guest offset included */
 /* writable bits of CR0 (fixed), CR4, EFER for this model */
-uint64_t cr4_supported(const struct cpu *cpu);
+uint64_t cr4_supported(const struct cpu_model *model);
 uint64_t efer_supported(const struct cpu *cpu);
 
 /* The table row of an instruction (decoder/insns.def). */
