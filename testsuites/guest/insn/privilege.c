@@ -1,6 +1,6 @@
-/* Which instructions a privilege level, a mode or a prefix forbids: privileged instructions at CPL 3, UMIP, IOPL, the I/O
- * permission bitmap, what doesn't exist in 64-bit mode, LOCK, the limit of 15 bytes, #AC.
- * SDM 3, "Privileged Instructions"; SDM 2, "Exceptions" of each; SDM 1, "I/O Permission Bit Map" */
+/* Which instructions a privilege level, a mode or a prefix forbids: privileged instructions at CPL 3, UMIP, IOPL, the
+ * I/O permission bitmap, what doesn't exist in 64-bit mode, LOCK, the limit of 15 bytes, #AC. SDM 3, "Privileged
+ * Instructions"; SDM 2, "Exceptions" of each; SDM 1, "I/O Permission Bit Map" */
 #include "testsuites/guest/lib/code.h"
 #include "testsuites/guest/lib/guest.h"
 
@@ -15,7 +15,10 @@ struct row {
 
 static uptr call_it(uptr code) {
     uptr out = code;
-    __asm__ volatile("call *%0" : "+a"(out) : "b"(data) : "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc");
+    __asm__ volatile("call *%0"
+                     : "+a"(out)
+                     : "b"(data)
+                     : "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc");
     return 0;
 }
 static void user(void *arg) { user_call(call_it, (uptr)arg); }
@@ -122,14 +125,17 @@ static void by_control(void) {
     };
     bool have = cpuid_if_present(7, 0).ecx & BIT(2);
     for (u32 i = 0; i < ARRAY_SIZE(umip); i++) {
-        ok_eq((u64)try_fault(user, (void *)(uptr)umip[i].code, NULL), (u64)NO_FAULT, "%s at CPL 3 without UMIP", umip[i].name);
+        ok_eq((u64)try_fault(user, (void *)(uptr)umip[i].code, NULL), (u64)NO_FAULT, "%s at CPL 3 without UMIP",
+              umip[i].name);
         if (!have) {
             skip("no UMIP", "%s at CPL 3 with UMIP", umip[i].name);
             continue;
         }
         write_cr4(read_cr4() | CR4_UMIP);
-        ok(try_fault(user, (void *)(uptr)umip[i].code, &f) == VEC_GP && f.error == 0, "%s at CPL 3 with UMIP: #GP(0)", umip[i].name);
-        ok_eq((u64)try_fault(kernel, (void *)(uptr)umip[i].code, NULL), (u64)NO_FAULT, "%s at CPL 0 with UMIP", umip[i].name);
+        ok(try_fault(user, (void *)(uptr)umip[i].code, &f) == VEC_GP && f.error == 0, "%s at CPL 3 with UMIP: #GP(0)",
+           umip[i].name);
+        ok_eq((u64)try_fault(kernel, (void *)(uptr)umip[i].code, NULL), (u64)NO_FAULT, "%s at CPL 0 with UMIP",
+              umip[i].name);
         write_cr4(read_cr4() & ~CR4_UMIP);
     }
     ok_eq((u64)try_fault(user, (void *)(uptr)i_rdtsc, NULL), (u64)NO_FAULT, "RDTSC at CPL 3 with CR4.TSD 0");
@@ -176,9 +182,11 @@ static void io_permission(void) {
     ok_eq((u64)try_fault(user, (void *)(uptr)i_in4, NULL), VEC_GP, "IN of four ports of which one's bit is 1: #GP");
     wide.map[0x78 / 8] = 0x3F;
     wide.map[0x80 / 8] = 0xFC;
-    ok_eq((u64)try_fault(user, (void *)(uptr)i_in4, NULL), (u64)NO_FAULT, "IN of four ports whose bits are 0, across bytes of the map");
+    ok_eq((u64)try_fault(user, (void *)(uptr)i_in4, NULL), (u64)NO_FAULT,
+          "IN of four ports whose bits are 0, across bytes of the map");
     wide.map[0x1FFF] = 0x7F;
-    ok_eq((u64)try_fault(user, (void *)(uptr)i_in_ffff, NULL), (u64)NO_FAULT, "IN of port FFFFh with a byte behind the map");
+    ok_eq((u64)try_fault(user, (void *)(uptr)i_in_ffff, NULL), (u64)NO_FAULT,
+          "IN of port FFFFh with a byte behind the map");
     guest_gdt[SEL_TSS >> 3] = seg_descriptor((u32)(uptr)&wide, sizeof wide - 2, 0x89);
     load_tr(SEL_TSS);
     ok_eq((u64)try_fault(user, (void *)(uptr)i_in_ffff, NULL), VEC_GP, "IN of port FFFFh without it: #GP");
@@ -217,34 +225,34 @@ CODE(u_8f1, ".byte 0xc6, 0xc8, 0; ret");
 CODE(u_cx8_reg, ".byte 0x0f, 0xc7, 0xc8; ret");
 
 static const struct row undefined[] = {
-    {"PUSH ES",              u_06,      VEC_UD},
-    {"POP SS",               u_17,      VEC_UD},
-    {"DAA",                  u_27,      VEC_UD},
-    {"AAA",                  u_37,      VEC_UD},
-    {"PUSHA",                u_60,      VEC_UD},
-    {"POPA",                 u_61,      VEC_UD},
-    {"opcode 82",            u_82,      VEC_UD},
-    {"CALL ptr16:32",        u_9a,      VEC_UD},
-    {"INTO",                 u_ce,      VEC_UD},
-    {"AAM",                  u_d4,      VEC_UD},
-    {"SALC",                 u_d6,      VEC_UD},
-    {"JMP ptr16:32",         u_ea,      VEC_UD},
-    {"UD1",                  u_ud1,     VEC_UD},
-    {"UD0",                  u_ud0,     VEC_UD},
-    {"MOV to CS",            u_cs,      VEC_UD},
-    {"MOV to segment register 6", u_seg6, VEC_UD},
-    {"MOV from CR1",         u_cr1,     VEC_UD},
-    {"MOV from CR5",         u_cr5,     VEC_UD},
-    {"MOV from CR9",         u_cr9,     VEC_UD},
-    {"MOV from DR8",         u_dr8,     VEC_UD},
-    {"LDS (a short VEX)",    u_lds,     VEC_UD},
-    {"LEA of a register",    u_lea_reg, VEC_UD},
-    {"BOUND",                u_bound,   VEC_UD},
-    {"far CALL of a register", u_far_reg, VEC_UD},
-    {"opcode FF /7",         u_ff7,     VEC_UD},
-    {"opcode FE /2",         u_fe2,     VEC_UD},
-    {"opcode C6 /1",         u_8f1,     VEC_UD},
-    {"CMPXCHG8B of a register", u_cx8_reg, VEC_UD}
+    {"PUSH ES",                   u_06,      VEC_UD},
+    {"POP SS",                    u_17,      VEC_UD},
+    {"DAA",                       u_27,      VEC_UD},
+    {"AAA",                       u_37,      VEC_UD},
+    {"PUSHA",                     u_60,      VEC_UD},
+    {"POPA",                      u_61,      VEC_UD},
+    {"opcode 82",                 u_82,      VEC_UD},
+    {"CALL ptr16:32",             u_9a,      VEC_UD},
+    {"INTO",                      u_ce,      VEC_UD},
+    {"AAM",                       u_d4,      VEC_UD},
+    {"SALC",                      u_d6,      VEC_UD},
+    {"JMP ptr16:32",              u_ea,      VEC_UD},
+    {"UD1",                       u_ud1,     VEC_UD},
+    {"UD0",                       u_ud0,     VEC_UD},
+    {"MOV to CS",                 u_cs,      VEC_UD},
+    {"MOV to segment register 6", u_seg6,    VEC_UD},
+    {"MOV from CR1",              u_cr1,     VEC_UD},
+    {"MOV from CR5",              u_cr5,     VEC_UD},
+    {"MOV from CR9",              u_cr9,     VEC_UD},
+    {"MOV from DR8",              u_dr8,     VEC_UD},
+    {"LDS (a short VEX)",         u_lds,     VEC_UD},
+    {"LEA of a register",         u_lea_reg, VEC_UD},
+    {"BOUND",                     u_bound,   VEC_UD},
+    {"far CALL of a register",    u_far_reg, VEC_UD},
+    {"opcode FF /7",              u_ff7,     VEC_UD},
+    {"opcode FE /2",              u_fe2,     VEC_UD},
+    {"opcode C6 /1",              u_8f1,     VEC_UD},
+    {"CMPXCHG8B of a register",   u_cx8_reg, VEC_UD}
 };
 
 /* SDM 2, "LOCK": only these instructions, only with a memory destination */
@@ -266,21 +274,21 @@ CODE(l_test, ".byte 0xf0, 0xf6, 0x03, 0x01; ret");
 CODE(l_shl, ".byte 0xf0, 0xd1, 0x23; ret");
 
 static const struct row locks[] = {
-    {"LOCK ADD m, imm",    l_add,      NO_FAULT},
-    {"LOCK ADD r, imm",    l_add_reg,  VEC_UD  },
-    {"LOCK ADD r, m",      l_add_load, VEC_UD  },
-    {"LOCK CMP m, imm",    l_cmp,      VEC_UD  },
-    {"LOCK MOV m, r",      l_mov,      VEC_UD  },
-    {"LOCK NOP",           l_nop,      VEC_UD  },
-    {"LOCK BT m, imm",     l_bt,       VEC_UD  },
-    {"LOCK BTS m, imm",    l_bts,      NO_FAULT},
-    {"LOCK XCHG m, r",     l_xchg,     NO_FAULT},
-    {"LOCK XADD m, r",     l_xadd,     NO_FAULT},
-    {"LOCK CMPXCHG8B m",   l_cx8,      NO_FAULT},
-    {"LOCK NOT m",         l_not,      NO_FAULT},
-    {"LOCK INC r",         l_inc_reg,  VEC_UD  },
-    {"LOCK TEST m, imm",   l_test,     VEC_UD  },
-    {"LOCK SHL m",         l_shl,      VEC_UD  }
+    {"LOCK ADD m, imm",  l_add,      NO_FAULT},
+    {"LOCK ADD r, imm",  l_add_reg,  VEC_UD  },
+    {"LOCK ADD r, m",    l_add_load, VEC_UD  },
+    {"LOCK CMP m, imm",  l_cmp,      VEC_UD  },
+    {"LOCK MOV m, r",    l_mov,      VEC_UD  },
+    {"LOCK NOP",         l_nop,      VEC_UD  },
+    {"LOCK BT m, imm",   l_bt,       VEC_UD  },
+    {"LOCK BTS m, imm",  l_bts,      NO_FAULT},
+    {"LOCK XCHG m, r",   l_xchg,     NO_FAULT},
+    {"LOCK XADD m, r",   l_xadd,     NO_FAULT},
+    {"LOCK CMPXCHG8B m", l_cx8,      NO_FAULT},
+    {"LOCK NOT m",       l_not,      NO_FAULT},
+    {"LOCK INC r",       l_inc_reg,  VEC_UD  },
+    {"LOCK TEST m, imm", l_test,     VEC_UD  },
+    {"LOCK SHL m",       l_shl,      VEC_UD  }
 };
 
 CODE(n_15, ".fill 14, 1, 0x66; nop; ret");
@@ -289,9 +297,9 @@ CODE(n_15_jump, ".fill 9, 1, 0x2e; .byte 0x81, 0x04, 0x23; .long 0; .byte 0xc3")
 
 /* SDM 2, "Instruction Format": more than 15 bytes are #GP */
 static const struct row lengths[] = {
-    {"an instruction of 15 bytes", n_15,  NO_FAULT},
-    {"an instruction of 16 bytes: #GP", n_16, VEC_GP  },
-    {"a longer one with immediate: #GP", n_15_jump, VEC_GP}
+    {"an instruction of 15 bytes",       n_15,      NO_FAULT},
+    {"an instruction of 16 bytes: #GP",  n_16,      VEC_GP  },
+    {"a longer one with immediate: #GP", n_15_jump, VEC_GP  }
 };
 
 static const struct row lock_push[] = {
@@ -344,6 +352,7 @@ void guest_main(void) {
     table(locks, ARRAY_SIZE(locks), "");
     table(lengths, ARRAY_SIZE(lengths), "");
     alignment();
-    ok_eq((u64)try_fault(user, (void *)(uptr)i_sysexit, NULL), cpuid(0, 0).ecx == 0x444D4163 ? VEC_UD : VEC_GP, "SYSEXIT at CPL 3");
+    ok_eq((u64)try_fault(user, (void *)(uptr)i_sysexit, NULL), cpuid(0, 0).ecx == 0x444D4163 ? VEC_UD : VEC_GP,
+          "SYSEXIT at CPL 3");
     table(lock_push, 1, ""); /* the last one: a processor that runs it doesn't come back */
 }

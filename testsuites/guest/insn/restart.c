@@ -4,8 +4,8 @@
 #include "testsuites/guest/lib/code.h"
 #include "testsuites/guest/lib/guest.h"
 
-#define SRC 0x5000000000ULL /* two windows of eight pages whose pages come and go */
-#define DST 0x5000100000ULL
+#define SRC   0x5000000000ULL /* two windows of eight pages whose pages come and go */
+#define DST   0x5000100000ULL
 #define PAGES 8
 
 static u8 *src, *dst; /* the memory behind the windows */
@@ -82,7 +82,9 @@ static void copies(void) {
     bool exact = true;
     for (u32 i = 0; i < faults && i < 16; i++) {
         u64 done = at_fault[i].rsi - (SRC + 0x800);
-        if (at_fault[i].rdi != DST + 0x123 + done || at_fault[i].rcx != 3 * PAGE_SIZE - done || at_fault[i].ip != (uptr)s_movsb) exact = false;
+        if (at_fault[i].rdi != DST + 0x123 + done || at_fault[i].rcx != 3 * PAGE_SIZE - done ||
+            at_fault[i].ip != (uptr)s_movsb)
+            exact = false;
         if (fault_address[i] != at_fault[i].rsi && fault_address[i] != at_fault[i].rdi) exact = false;
     }
     ok(exact, "at each fault the registers count what is done, and RIP is the instruction's");
@@ -93,13 +95,15 @@ static void copies(void) {
     run(s_movsq, &r);
     ok_eq(faults, 6, "REP MOVSQ across page borders: six page faults");
     ok(!memcmp(src + 4, dst + 4, 8192), "its copy");
-    ok(at_fault[2].rcx == 1024 - 511 && at_fault[2].rsi == SRC + 4 + 511 * 8, "an element that crosses into a missing page isn't done");
+    ok(at_fault[2].rcx == 1024 - 511 && at_fault[2].rsi == SRC + 4 + 511 * 8,
+       "an element that crosses into a missing page isn't done");
     fill();
     map_all(false);
     faults = 0;
     r = (struct string_regs){0, 0x1800, SRC + 0x27FF, DST + 0x27FF, 0};
     run(s_movsb_down, &r);
-    ok(faults == 4 && r.rcx == 0 && r.rsi == SRC + 0xFFF && !memcmp(src + 0x1000, dst + 0x1000, 0x1800), "REP MOVSB downwards");
+    ok(faults == 4 && r.rcx == 0 && r.rsi == SRC + 0xFFF && !memcmp(src + 0x1000, dst + 0x1000, 0x1800),
+       "REP MOVSB downwards");
     /* overlapping: byte by byte in order */
     map_all(true);
     fill();
@@ -132,14 +136,16 @@ static void others(void) {
     faults = 0;
     r = (struct string_regs){0, 0x2000, SRC, DST, 0};
     run(s_cmpsb, &r);
-    ok(faults == 4 && r.rcx == 0x2000 - 0x1803 && r.rsi == SRC + 0x1803 && !(r.flags & FLAG_ZF), "REPE CMPSB stops at the difference");
+    ok(faults == 4 && r.rcx == 0x2000 - 0x1803 && r.rsi == SRC + 0x1803 && !(r.flags & FLAG_ZF),
+       "REPE CMPSB stops at the difference");
     memset(dst, 0xEE, 0x3000);
     dst[0x2345] = 0x77;
     map_all(false);
     faults = 0;
     r = (struct string_regs){0x77, ~0ULL, 0, DST, 0};
     run(s_scasb, &r);
-    ok(faults == 3 && r.rdi == DST + 0x2346 && r.rcx == ~0ULL - 0x2346 && (r.flags & FLAG_ZF), "REPNE SCASB finds its byte");
+    ok(faults == 3 && r.rdi == DST + 0x2346 && r.rcx == ~0ULL - 0x2346 && (r.flags & FLAG_ZF),
+       "REPNE SCASB finds its byte");
     map_all(true);
     r = (struct string_regs){0x77, 0, SRC, DST, 0};
     write_flags(2);
@@ -178,13 +184,13 @@ static void crossing(void) {
         const u8 *code;
         u64 error;
     } row[] = {
-        {"MOV",       x_mov,      2},
-        {"LOCK XADD", x_xadd,     2},
-        {"ADD",       x_add,      2},
-        {"XCHG",      x_xchg,     2},
-        {"CMPXCHG",   x_cmpxchg,  2},
+        {"MOV",            x_mov,      2},
+        {"LOCK XADD",      x_xadd,     2},
+        {"ADD",            x_add,      2},
+        {"XCHG",           x_xchg,     2},
+        {"CMPXCHG",        x_cmpxchg,  2},
         {"PUSH of memory", x_push_mem, 0},
-        {"MOVBE",     x_movbe,    2}
+        {"MOVBE",          x_movbe,    2}
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         if (row[i].code == x_movbe && !(cpuid(1, 0).ecx & BIT(22))) continue;
@@ -193,7 +199,8 @@ static void crossing(void) {
         map(DST, dst, 1, false);
         split_regs = (struct string_regs){0x1122334455667788, 1, 0, DST + 0xFFC, 0};
         int v = try_fault(split, (void *)(uptr)row[i].code, &f);
-        ok(v == VEC_PF && f.cr2 == DST + 0x1000 && f.error == row[i].error, "%s into a missing page: #PF at the page", row[i].name);
+        ok(v == VEC_PF && f.cr2 == DST + 0x1000 && f.error == row[i].error, "%s into a missing page: #PF at the page",
+           row[i].name);
         ok(dst[0xFFC] == 0xEE && dst[0xFFF] == 0xEE, "%s: nothing is written", row[i].name);
     }
 }
@@ -233,19 +240,23 @@ static void stacks(void) {
     map_all(true);
     map(DST, dst, 1, false);
     split_regs.rdi = DST + 0x1000;
-    ok(try_fault(split, (void *)(uptr)k_leave, &f) == VEC_PF && f.ip == (uptr)k_leave_at && f.sp < DST, "LEAVE from a missing stack: #PF, RSP is as before");
+    ok(try_fault(split, (void *)(uptr)k_leave, &f) == VEC_PF && f.ip == (uptr)k_leave_at && f.sp < DST,
+       "LEAVE from a missing stack: #PF, RSP is as before");
     split_regs.rdi = DST + 0x1000;
     int v = try_fault(split, (void *)(uptr)k_pop_mem, &f);
-    ok(v == VEC_PF && f.ip == (uptr)k_pop_mem_at && *(u64 *)(uptr)f.sp == 5, "POP to a missing page: #PF, RSP is as before");
+    ok(v == VEC_PF && f.ip == (uptr)k_pop_mem_at && *(u64 *)(uptr)f.sp == 5,
+       "POP to a missing page: #PF, RSP is as before");
     idt_set(VEC_PF, SEL_CODE64, isr_entry(VEC_PF), GATE_INT, 0, 0);
     if (cpuid(1, 0).ecx & BIT(13)) {
         map_all(true);
         split_regs.rdi = DST + 8;
-        ok(try_fault(split, (void *)(uptr)k_cx16, &f) == VEC_GP && f.error == 0, "CMPXCHG16B that isn't aligned: #GP(0)");
+        ok(try_fault(split, (void *)(uptr)k_cx16, &f) == VEC_GP && f.error == 0,
+           "CMPXCHG16B that isn't aligned: #GP(0)");
     }
 }
 
-/* An instruction whose bytes are in a missing page: a fetch fault with the missing page's address, RIP of the instruction */
+/* An instruction whose bytes are in a missing page: a fetch fault with the missing page's address, RIP of the
+ * instruction */
 static void fetch(void) {
     map_all(true);
     dst[0xFFE] = 0x48; /* mov $imm32, %rax */
@@ -256,7 +267,8 @@ static void fetch(void) {
     map(DST, dst, 1, false);
     split_regs = (struct string_regs){0, 0, 0, 0, 0};
     int v = try_fault(split, (void *)(DST + 0xFFE), &f);
-    ok(v == VEC_PF && f.cr2 == DST + 0x1000 && f.ip == DST + 0xFFE, "an instruction that crosses into a missing page: #PF");
+    ok(v == VEC_PF && f.cr2 == DST + 0x1000 && f.ip == DST + 0xFFE,
+       "an instruction that crosses into a missing page: #PF");
     map(DST, dst, 1, true);
     v = try_fault(split, (void *)(DST + 0xFFE), &f);
     ok(v == NO_FAULT && split_regs.rax == 0x1234, "and runs when it is there");

@@ -1,9 +1,8 @@
-/* System instructions in 64-bit mode: control registers, EFER and MSRs, descriptor tables, LAR and LSL, SWAPGS and FSGSBASE,
- * SYSCALL and SYSRET, SYSENTER and SYSEXIT, CPUID, AC, TSC_AUX, MONITOR and MWAIT. SDM 2, each instruction; SDM 4, the MSRs;
- * APM 3, SYSCALL and SYSENTER, where the vendors differ */
+/* System instructions in 64-bit mode: control registers, EFER and MSRs, descriptor tables, LAR and LSL, SWAPGS and
+ * FSGSBASE, SYSCALL and SYSRET, SYSENTER and SYSEXIT, CPUID, AC, TSC_AUX, MONITOR and MWAIT. SDM 2, each instruction;
+ * SDM 4, the MSRs; APM 3, SYSCALL and SYSENTER, where the vendors differ */
 #include "testsuites/guest/lib/code.h"
 #include "testsuites/guest/lib/guest.h"
-
 
 static struct fault f;
 static bool intel;
@@ -65,18 +64,18 @@ static void msrs(void) {
         const char *name;
         struct write w;
     } bad[] = {
-        {"EFER with a reserved bit",        {MSR_EFER, BIT(9)}                              },
-        {"EFER with bit 63",                {MSR_EFER, BIT(63)}                             },
-        {"FS_BASE, non-canonical",          {MSR_FS_BASE, BIT(63)}                          },
-        {"GS_BASE, non-canonical",          {MSR_GS_BASE, BIT(63)}                          },
-        {"KERNEL_GS_BASE, non-canonical",   {MSR_KERNEL_GS_BASE, BIT(63)}                   },
-        {"LSTAR, non-canonical",            {MSR_LSTAR, BIT(63)}                            },
-        {"CSTAR, non-canonical",            {MSR_CSTAR, BIT(63)}                            },
-        {"PAT with type 2",                 {MSR_PAT, 2}                                    },
-        {"PAT with type 8",                 {MSR_PAT, 0x0007040600070408}                   },
-        {"APIC_BASE with a reserved bit",   {MSR_APIC_BASE, 0xFEE00000 | BIT(11) | BIT(0)}  },
-        {"an MSR that isn't there",         {0x1234ABCD, 0}                                 },
-        {"TSC_AUX with bits 63:32",         {MSR_TSC_AUX, BIT(32)}                          }
+        {"EFER with a reserved bit",      {MSR_EFER, BIT(9)}                            },
+        {"EFER with bit 63",              {MSR_EFER, BIT(63)}                           },
+        {"FS_BASE, non-canonical",        {MSR_FS_BASE, BIT(63)}                        },
+        {"GS_BASE, non-canonical",        {MSR_GS_BASE, BIT(63)}                        },
+        {"KERNEL_GS_BASE, non-canonical", {MSR_KERNEL_GS_BASE, BIT(63)}                 },
+        {"LSTAR, non-canonical",          {MSR_LSTAR, BIT(63)}                          },
+        {"CSTAR, non-canonical",          {MSR_CSTAR, BIT(63)}                          },
+        {"PAT with type 2",               {MSR_PAT, 2}                                  },
+        {"PAT with type 8",               {MSR_PAT, 0x0007040600070408}                 },
+        {"APIC_BASE with a reserved bit", {MSR_APIC_BASE, 0xFEE00000 | BIT(11) | BIT(0)}},
+        {"an MSR that isn't there",       {0x1234ABCD, 0}                               },
+        {"TSC_AUX with bits 63:32",       {MSR_TSC_AUX, BIT(32)}                        }
     };
     for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
         struct write w = bad[i].w, old = {w.msr, 0};
@@ -161,28 +160,28 @@ static void descriptor_tables(void) {
 static void access_rights(void) {
     static const struct {
         const char *name;
-        u32 attr;   /* of the descriptor, as in seg_descriptor() */
+        u32 attr; /* of the descriptor, as in seg_descriptor() */
         u32 rpl;
         bool lar, lsl, verr, verw;
     } row[] = {
-        {"data, read-only",            0xC091, 0, true,  true,  true,  false},
-        {"data, read-write",           0xC093, 0, true,  true,  true,  true },
-        {"data, expand-down",          0x4097, 0, true,  true,  true,  true },
-        {"code, execute-only",         0xC099, 0, true,  true,  false, false},
-        {"code, readable",             0xA09B, 0, true,  true,  true,  false},
-        {"data, DPL 0, RPL 3",         0xC093, 3, false, false, false, false},
-        {"data, DPL 3, RPL 3",         0xC0F3, 3, true,  true,  true,  true },
-        {"conforming code, DPL 0, RPL 3", 0xA09F, 3, true, true, true, false},
-        {"data, not present",          0xC013, 0, true,  true,  true,  true },
-        {"LDT",                        0x0082, 0, true,  true,  false, false},
-        {"TSS, available",             0x0089, 0, true,  true,  false, false},
-        {"TSS, busy",                  0x008B, 0, true,  true,  false, false},
-        {"call gate",                  0x008C, 0, true,  false, false, false},
-        {"interrupt gate",             0x008E, 0, false, false, false, false},
-        {"task gate",                  0x0085, 0, false, false, false, false},
-        {"16-bit TSS",                 0x0081, 0, false, false, false, false},
-        {"16-bit call gate",           0x0084, 0, false, false, false, false},
-        {"type 0",                     0x0080, 0, false, false, false, false}
+        {"data, read-only",               0xC091, 0, true,  true,  true,  false},
+        {"data, read-write",              0xC093, 0, true,  true,  true,  true },
+        {"data, expand-down",             0x4097, 0, true,  true,  true,  true },
+        {"code, execute-only",            0xC099, 0, true,  true,  false, false},
+        {"code, readable",                0xA09B, 0, true,  true,  true,  false},
+        {"data, DPL 0, RPL 3",            0xC093, 3, false, false, false, false},
+        {"data, DPL 3, RPL 3",            0xC0F3, 3, true,  true,  true,  true },
+        {"conforming code, DPL 0, RPL 3", 0xA09F, 3, true,  true,  true,  false},
+        {"data, not present",             0xC013, 0, true,  true,  true,  true },
+        {"LDT",                           0x0082, 0, true,  true,  false, false},
+        {"TSS, available",                0x0089, 0, true,  true,  false, false},
+        {"TSS, busy",                     0x008B, 0, true,  true,  false, false},
+        {"call gate",                     0x008C, 0, true,  false, false, false},
+        {"interrupt gate",                0x008E, 0, false, false, false, false},
+        {"task gate",                     0x0085, 0, false, false, false, false},
+        {"16-bit TSS",                    0x0081, 0, false, false, false, false},
+        {"16-bit call gate",              0x0084, 0, false, false, false, false},
+        {"type 0",                        0x0080, 0, false, false, false, false}
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         u64 d = seg_descriptor(0x12345678, 0x54321, row[i].attr);
@@ -200,7 +199,8 @@ static void access_rights(void) {
             ok_eq(r & 0xF0FF00, d >> 32 & 0xF0FF00, "LAR of %s: access rights", row[i].name);
         else
             ok_eq(r, 0x5555, "LAR of %s: the destination stays", row[i].name);
-        if (row[i].lsl) ok_eq(l, row[i].attr & BIT(15) ? 0x54321FFF : 0x54321, "LSL of %s: limit in bytes", row[i].name);
+        if (row[i].lsl)
+            ok_eq(l, row[i].attr & BIT(15) ? 0x54321FFF : 0x54321, "LSL of %s: limit in bytes", row[i].name);
     }
     bool z;
     u64 none = 0, r = 0x77;
@@ -248,21 +248,25 @@ static void bases(void) {
     wrmsr(MSR_FS_BASE, 0);
 }
 
-/* CPL 3 code executes SYSCALL; the entry stores what it sees and leaves by INT (CPL 0: the library's exit works there, too) */
-CODE(s_entry, "s_entry_at: mov %rcx, s_rcx(%rip)\n mov %r11, s_r11(%rip)\n mov %cs, %eax\n mov %eax, s_cs(%rip)\n"
-              "mov %ss, %eax\n mov %eax, s_ss(%rip)\n mov %rsp, s_rsp(%rip)\n pushfq\n pop s_flags(%rip)\n"
-              "cmpb $0, s_back32(%rip)\n jne 1f\n sysretq\n1: lea s_user32(%rip), %ecx\n sysretl\n"
-              ".code32\ns_user32: mov %cs, %eax\n int $0xf0\n.code64\n"
-              ".pushsection .bss\n.p2align 3\ns_rcx: .skip 8\ns_r11: .skip 8\ns_rsp: .skip 8\ns_flags: .skip 8\ns_cs: .skip 4\n"
-              "s_ss: .skip 4\ns_back32: .skip 4\n.popsection");
+/* CPL 3 code executes SYSCALL; the entry stores what it sees and leaves by INT (CPL 0: the library's exit works there,
+ * too) */
+CODE(s_entry,
+     "s_entry_at: mov %rcx, s_rcx(%rip)\n mov %r11, s_r11(%rip)\n mov %cs, %eax\n mov %eax, s_cs(%rip)\n"
+     "mov %ss, %eax\n mov %eax, s_ss(%rip)\n mov %rsp, s_rsp(%rip)\n pushfq\n pop s_flags(%rip)\n"
+     "cmpb $0, s_back32(%rip)\n jne 1f\n sysretq\n1: lea s_user32(%rip), %ecx\n sysretl\n"
+     ".code32\ns_user32: mov %cs, %eax\n int $0xf0\n.code64\n"
+     ".pushsection .bss\n.p2align 3\ns_rcx: .skip 8\ns_r11: .skip 8\ns_rsp: .skip 8\ns_flags: .skip 8\ns_cs: .skip 4\n"
+     "s_ss: .skip 4\ns_back32: .skip 4\n.popsection");
 CODE_LABEL(s_entry_at);
 extern u64 s_rcx, s_r11, s_rsp, s_flags;
 extern u32 s_cs, s_ss, s_back32;
-CODE(s_user, "s_user_at: syscall\ns_user_after: pushfq\n pop %rax\n mov %cs, %ecx\n shl $32, %rcx\n or %rcx, %rax\n int $0xf0");
+CODE(s_user,
+     "s_user_at: syscall\ns_user_after: pushfq\n pop %rax\n mov %cs, %ecx\n shl $32, %rcx\n or %rcx, %rax\n int $0xf0");
 CODE_LABEL(s_user_after);
 
 static void do_syscall(void *arg) {
-    *(u64 *)arg = user_enter((uptr)s_user, user_stack_top() - 64, SEL_UCODE64 | 3, SEL_UDATA | 3, FLAG_DF | FLAG_CF | FLAG_AC | 2, 0);
+    *(u64 *)arg = user_enter((uptr)s_user, user_stack_top() - 64, SEL_UCODE64 | 3, SEL_UDATA | 3,
+                             FLAG_DF | FLAG_CF | FLAG_AC | 2, 0);
 }
 
 static void syscalls(void) {
@@ -290,8 +294,10 @@ static void syscalls(void) {
 }
 
 /* SYSENTER: SDM 2; AMD processors have neither it nor SYSEXIT in long mode (APM 3) */
-CODE(e_user, "lea e_user_after(%rip), %rdx\n mov %rsp, %rcx\n sysenter\ne_user_after: mov %cs, %eax\n int $0xf0\n.pushsection .text.code\n"
-             "e_entry: mov %cs, %eax\n mov %eax, e_cs(%rip)\n mov %ss, %eax\n mov %eax, e_ss(%rip)\n mov %rsp, e_rsp(%rip)\n sysexitq\n"
+CODE(e_user, "lea e_user_after(%rip), %rdx\n mov %rsp, %rcx\n sysenter\ne_user_after: mov %cs, %eax\n int "
+             "$0xf0\n.pushsection .text.code\n"
+             "e_entry: mov %cs, %eax\n mov %eax, e_cs(%rip)\n mov %ss, %eax\n mov %eax, e_ss(%rip)\n mov %rsp, "
+             "e_rsp(%rip)\n sysexitq\n"
              ".popsection\n.pushsection .bss\n.p2align 3\ne_rsp: .skip 8\ne_cs: .skip 4\ne_ss: .skip 4\n.popsection");
 CODE_LABEL(e_entry);
 extern u64 e_rsp;
@@ -337,7 +343,8 @@ static void cpuid_leaves(void) {
     ok((c1.edx & BIT(6)) && (c1.edx & BIT(5)) && (c1.edx & BIT(8)), "CPUID: PAE, MSRs, CMPXCHG8B");
     if (intel) {
         struct cpuid last = cpuid(c0.eax, 0), beyond = cpuid(c0.eax + 0x1000, 0);
-        ok(last.eax == beyond.eax && last.ebx == beyond.ebx, "CPUID: beyond the highest basic leaf it is that one's data");
+        ok(last.eax == beyond.eax && last.ebx == beyond.ebx,
+           "CPUID: beyond the highest basic leaf it is that one's data");
     } else {
         struct cpuid beyond = cpuid(c0.eax + 0x1000, 0);
         ok(!(beyond.eax | beyond.ebx | beyond.ecx | beyond.edx), "CPUID: beyond the highest basic leaf it is zeros");
@@ -405,8 +412,10 @@ static void jump_to(void *arg) { __asm__ volatile("jmp *%0" : : "r"(arg)); }
 static void return_to(void *arg) { __asm__ volatile("push %0\nreturn_to_ret: ret" : : "r"(arg) : "memory"); }
 static void branches(void) {
     CODE_LABEL(return_to_ret);
-    ok(try_fault(jump_to, (void *)0x800000000000, &f) == VEC_GP && f.error == 0 && f.ip < 0x10000000, "JMP to a non-canonical address: #GP(0) at the JMP");
-    ok(try_fault(return_to, (void *)BIT(63), &f) == VEC_GP && f.error == 0 && f.ip == (uptr)return_to_ret, "RET to a non-canonical address: #GP(0) at the RET");
+    ok(try_fault(jump_to, (void *)0x800000000000, &f) == VEC_GP && f.error == 0 && f.ip < 0x10000000,
+       "JMP to a non-canonical address: #GP(0) at the JMP");
+    ok(try_fault(return_to, (void *)BIT(63), &f) == VEC_GP && f.error == 0 && f.ip == (uptr)return_to_ret,
+       "RET to a non-canonical address: #GP(0) at the RET");
 }
 
 void guest_main(void) {

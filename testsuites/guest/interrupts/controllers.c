@@ -1,6 +1,6 @@
-/* Interrupt controllers and timers of a board: 8259 with 8254, local APIC (priorities, EOI, timer, spurious, NMI, errors,
- * x2APIC), I/O APIC with the 8254; HLT. SDM 3, "Advanced Programmable Interrupt Controller (APIC)"; the data sheets of the
- * 8259A, 8254 and 82093AA */
+/* Interrupt controllers and timers of a board: 8259 with 8254, local APIC (priorities, EOI, timer, spurious, NMI,
+ * errors, x2APIC), I/O APIC with the 8254; HLT. SDM 3, "Advanced Programmable Interrupt Controller (APIC)"; the data
+ * sheets of the 8259A, 8254 and 82093AA */
 #include "testsuites/guest/lib/guest.h"
 
 #define MSR_TSC_DEADLINE 0x6E0
@@ -247,7 +247,8 @@ static void io_apic(void) {
         skip("no I/O APIC", "I/O APIC");
         return;
     }
-    for (u32 i = 0; i < pins; i++) ok(ioapic_read((u8)(0x10 + 2 * i)) & MASKED, "I/O APIC: pin %u is masked after reset", i);
+    for (u32 i = 0; i < pins; i++)
+        ok(ioapic_read((u8)(0x10 + 2 * i)) & MASKED, "I/O APIC: pin %u is masked after reset", i);
     /* the 8254 is at pin 2 or 0 */
     handler_set(0xA0, on_interrupt);
     handler_set(0xA2, on_interrupt);
@@ -317,7 +318,8 @@ static void x2apic(void) {
     apic_write(APIC_TPR, 0x40);
     ok_eq(read_cr8(), 4, "x2APIC: TPR and CR8");
     write_cr8(0);
-    if (rdmsr(0x80D)) ok_eq(rdmsr(0x80D), (rdmsr(0x802) >> 4) << 16 | 1u << (rdmsr(0x802) & 15), "x2APIC: the LDR is made of the ID");
+    if (rdmsr(0x80D))
+        ok_eq(rdmsr(0x80D), (rdmsr(0x802) >> 4) << 16 | 1u << (rdmsr(0x802) & 15), "x2APIC: the LDR is made of the ID");
 }
 
 void guest_main(void) {

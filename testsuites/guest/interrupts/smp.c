@@ -1,22 +1,26 @@
-/* Two processors: INIT and SIPI, IPIs both ways, broadcast, NMI, LOCK, HLT; state after INIT. SDM 3, "Multiple-Processor
- * (MP) Initialization", "Issuing Interprocessor Interrupts", "Processor State After Reset" */
+/* Two processors: INIT and SIPI, IPIs both ways, broadcast, NMI, LOCK, HLT; state after INIT. SDM 3,
+ * "Multiple-Processor (MP) Initialization", "Issuing Interprocessor Interrupts", "Processor State After Reset" */
 #include "testsuites/guest/lib/guest.h"
 
-#define TRAMPOLINE 0x8000
+#define TRAMPOLINE             0x8000
 #define SHORTHAND_ALL_BUT_SELF (3u << 18)
 
-/* Real-mode start of the second processor: to long mode on the first one's tables. Positions are relative to the page. */
-__asm__(".pushsection .rodata\n"
-        ".code16\n"
-        "ap_begin: cli\n mov %cs, %ax\n mov %ax, %ds\n mov %ax, ap_cs - ap_begin\n smsw %ax\n mov %ax, ap_msw - ap_begin\n"
-        "mov %edx, ap_edx - ap_begin\n"
-        "lgdtl ap_gdtr - ap_begin\n mov $0x20, %eax\n mov %eax, %cr4\n mov ap_cr3 - ap_begin, %eax\n mov %eax, %cr3\n"
-        "mov $0xc0000080, %ecx\n rdmsr\n or $0x900, %ax\n wrmsr\n mov $0x80010033, %eax\n mov %eax, %cr0\n"
-        "ljmpl $8, $ap_long\n"
-        ".p2align 3\nap_gdtr: .word 511\n.long guest_gdt\n.p2align 3\nap_cr3: .long 0\nap_edx: .long 0\nap_cs: .word 0\nap_msw: .word 0\nap_end:\n"
-        ".code64\n.popsection\n"
-        ".pushsection .text\nap_long: mov $0x10, %eax\n mov %eax, %ds\n mov %eax, %es\n mov %eax, %ss\n mov ap_stack(%rip), %rsp\n"
-        "jmp ap_main\n.popsection");
+/* Real-mode start of the second processor: to long mode on the first one's tables. Positions are relative to the page.
+ */
+__asm__(
+    ".pushsection .rodata\n"
+    ".code16\n"
+    "ap_begin: cli\n mov %cs, %ax\n mov %ax, %ds\n mov %ax, ap_cs - ap_begin\n smsw %ax\n mov %ax, ap_msw - ap_begin\n"
+    "mov %edx, ap_edx - ap_begin\n"
+    "lgdtl ap_gdtr - ap_begin\n mov $0x20, %eax\n mov %eax, %cr4\n mov ap_cr3 - ap_begin, %eax\n mov %eax, %cr3\n"
+    "mov $0xc0000080, %ecx\n rdmsr\n or $0x900, %ax\n wrmsr\n mov $0x80010033, %eax\n mov %eax, %cr0\n"
+    "ljmpl $8, $ap_long\n"
+    ".p2align 3\nap_gdtr: .word 511\n.long guest_gdt\n.p2align 3\nap_cr3: .long 0\nap_edx: .long 0\nap_cs: .word "
+    "0\nap_msw: .word 0\nap_end:\n"
+    ".code64\n.popsection\n"
+    ".pushsection .text\nap_long: mov $0x10, %eax\n mov %eax, %ds\n mov %eax, %es\n mov %eax, %ss\n mov "
+    "ap_stack(%rip), %rsp\n"
+    "jmp ap_main\n.popsection");
 extern const u8 ap_begin[], ap_cr3[], ap_edx[], ap_cs[], ap_msw[], ap_end[];
 u64 ap_stack;
 NORETURN void ap_main(void);

@@ -6,8 +6,25 @@
 extern const u8 real_tests[], real_tests_end[];
 
 enum {
-    GP_WORD, SS_WORD, PUSH_AT_1, ADDR32, WRAP16, INT60, UNREAL, HMA, LLDT, DIV, BOUND, IDT_LIMIT, ARPL, END_OF_SEGMENT, IRET,
-    SEG_BASE, LAR, GP_BYTE, SMSW
+    GP_WORD,
+    SS_WORD,
+    PUSH_AT_1,
+    ADDR32,
+    WRAP16,
+    INT60,
+    UNREAL,
+    HMA,
+    LLDT,
+    DIV,
+    BOUND,
+    IDT_LIMIT,
+    ARPL,
+    END_OF_SEGMENT,
+    IRET,
+    SEG_BASE,
+    LAR,
+    GP_BYTE,
+    SMSW
 };
 
 static struct real_regs r;
@@ -31,21 +48,22 @@ static void faults(void) {
         int vector;
         u16 ip;
     } row[] = {
-        {"a word at offset FFFFh: #GP",                  GP_WORD,        VEC_GP, 0x400 },
-        {"a byte at offset FFFFh",                       GP_BYTE,        -1,     0     },
-        {"a word at offset FFFFh of SS: #SS",            SS_WORD,        VEC_SS, 0x423 },
-        {"a 32-bit address above FFFFh: #GP",            ADDR32,         VEC_GP, 0x446 },
-        {"LLDT: #UD",                                    LLDT,           VEC_UD, 0x4E0 },
-        {"ARPL: #UD",                                    ARPL,           VEC_UD, 0x530 },
-        {"LAR: #UD",                                     LAR,            VEC_UD, 0x5A0 },
-        {"DIV by zero: #DE, the instruction's IP",       DIV,            VEC_DE, 0x4F2 },
-        {"BOUND: #BR",                                   BOUND,          VEC_BR, 0x503 },
-        {"INT n beyond the limit of the vector table: #GP", IDT_LIMIT,   VEC_GP, 0x516 },
+        {"a word at offset FFFFh: #GP",                       GP_WORD,        VEC_GP, 0x400 },
+        {"a byte at offset FFFFh",                            GP_BYTE,        -1,     0     },
+        {"a word at offset FFFFh of SS: #SS",                 SS_WORD,        VEC_SS, 0x423 },
+        {"a 32-bit address above FFFFh: #GP",                 ADDR32,         VEC_GP, 0x446 },
+        {"LLDT: #UD",                                         LLDT,           VEC_UD, 0x4E0 },
+        {"ARPL: #UD",                                         ARPL,           VEC_UD, 0x530 },
+        {"LAR: #UD",                                          LAR,            VEC_UD, 0x5A0 },
+        {"DIV by zero: #DE, the instruction's IP",            DIV,            VEC_DE, 0x4F2 },
+        {"BOUND: #BR",                                        BOUND,          VEC_BR, 0x503 },
+        {"INT n beyond the limit of the vector table: #GP",   IDT_LIMIT,      VEC_GP, 0x516 },
         {"an instruction across the end of the segment: #GP", END_OF_SEGMENT, VEC_GP, 0xFFFF},
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         int v = run(row[i].test);
-        if (!ok(v == row[i].vector && (v < 0 || r.ebx == row[i].ip), "%s", row[i].name)) diag("vector %d, IP %#x", v, r.ebx);
+        if (!ok(v == row[i].vector && (v < 0 || r.ebx == row[i].ip), "%s", row[i].name))
+            diag("vector %d, IP %#x", v, r.ebx);
         if (v >= 0 && row[i].test == GP_WORD) ok_eq(r.ecx, 6, "three words on the stack, no error code");
     }
 }

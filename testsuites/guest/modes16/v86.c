@@ -1,6 +1,7 @@
-/* Virtual-8086 mode and its extensions: sensitive instructions by IOPL, VIF and VIP, interrupt redirection, segments, the
- * stack frame of an interrupt; protected-mode virtual interrupts. SDM 3, "8086 Emulation": "Virtual-8086 Mode",
- * "Sensitive Instructions", "Interrupt and Exception Handling in Virtual-8086 Mode", "Protected-Mode Virtual Interrupts" */
+/* Virtual-8086 mode and its extensions: sensitive instructions by IOPL, VIF and VIP, interrupt redirection, segments,
+ * the stack frame of an interrupt; protected-mode virtual interrupts. SDM 3, "8086 Emulation": "Virtual-8086 Mode",
+ * "Sensitive Instructions", "Interrupt and Exception Handling in Virtual-8086 Mode", "Protected-Mode Virtual
+ * Interrupts" */
 #include "testsuites/guest/lib/guest.h"
 #include "testsuites/guest/lib/real.h"
 
@@ -9,8 +10,29 @@
 #define VIP   BIT(20)
 #define AT(n) (16u * (n))
 
-enum { P_CS, P_CLI, P_STI, P_PUSHF, P_POPF, P_INT, P_IRET, P_HLT, P_CR0, P_LGDT, P_SLDT, P_IN, P_INT3, P_FFFF, P_LAR, P_LJMP,
-       P_HANDLER, P_PUSHFD = 18, P_ES, P_DATA, P_POPF_CLEAR };
+enum {
+    P_CS,
+    P_CLI,
+    P_STI,
+    P_PUSHF,
+    P_POPF,
+    P_INT,
+    P_IRET,
+    P_HLT,
+    P_CR0,
+    P_LGDT,
+    P_SLDT,
+    P_IN,
+    P_INT3,
+    P_FFFF,
+    P_LAR,
+    P_LJMP,
+    P_HANDLER,
+    P_PUSHFD = 18,
+    P_ES,
+    P_DATA,
+    P_POPF_CLEAR
+};
 
 extern const u8 v86_code[], v86_code_end[];
 uptr v86_enter(uptr ip, uptr flags);
@@ -101,7 +123,8 @@ static void frame(void) {
     ok_eq((u64)v, (u64)NO_FAULT, "INT n with IOPL 3 and a gate of DPL 3");
     ok(seen.v86_gs == 0x4444 && seen.v86_fs == 0x3333 && seen.v86_es == 0x2222 && seen.v86_ds == REAL_SEGMENT,
        "the data segments are on the stack");
-    ok(seen.ss == REAL_SEGMENT && seen.sp == 0xFFF0 && seen.cs == REAL_SEGMENT && seen.ip == AT(P_INT) + 2, "SS:ESP and CS:EIP as well");
+    ok(seen.ss == REAL_SEGMENT && seen.sp == 0xFFF0 && seen.cs == REAL_SEGMENT && seen.ip == AT(P_INT) + 2,
+       "SS:ESP and CS:EIP as well");
     ok((seen.flags & FLAG_VM) && (seen.flags & IOPL3) == IOPL3, "EFLAGS have VM and IOPL");
     ok(!(seen.gs | seen.fs | seen.es | seen.ds), "and the segment registers are null in the handler");
     guest_gdt[SEL_FREE >> 3] = seg_descriptor(0, 0xFFFFF, 0xC09F);
@@ -138,7 +161,8 @@ static void vme(void) {
     v = run(P_PUSHF, VIF);
     ok(v == VEC_GP && f.ip == AT(P_PUSHF) + 2, "PUSHF with IOPL 0");
     v = run(P_POPF, 0);
-    ok(v == VEC_GP && f.ip > AT(P_POPF) + 3 && (f.flags & VIF) && !(f.flags & FLAG_IF), "POPF with IOPL 0 writes VIF, not IF");
+    ok(v == VEC_GP && f.ip > AT(P_POPF) + 3 && (f.flags & VIF) && !(f.flags & FLAG_IF),
+       "POPF with IOPL 0 writes VIF, not IF");
     v = run(P_POPF, VIP);
     ok(v == VEC_GP && f.ip == AT(P_POPF) + 3, "POPF that would set VIF with VIP: #GP(0)");
     v = run(P_PUSHFD, 0);
@@ -158,7 +182,8 @@ static void vme(void) {
     ok(v == VEC_GP && f.error == 0 && f.ip == AT(P_INT), "INT n, redirection bit 1, IOPL 0: #GP(0)");
     wide.redirection[0x65 / 8] = 0;
     v = run(P_INT, VIF);
-    ok(v == VEC_GP && f.ip > AT(P_HANDLER) && !(f.flags & VIF), "INT n, redirection bit 0, IOPL 0: the virtual-8086 handler, VIF is cleared");
+    ok(v == VEC_GP && f.ip > AT(P_HANDLER) && !(f.flags & VIF),
+       "INT n, redirection bit 0, IOPL 0: the virtual-8086 handler, VIF is cleared");
     write_cr4(read_cr4() & ~CR4_VME);
 }
 

@@ -1,5 +1,5 @@
-/* 5-level paging: switching to it, its fifth level, 57-bit canonical addresses. SDM 3, "4-Level Paging and 5-Level Paging",
- * "Enabling 4-level and 5-level paging" */
+/* 5-level paging: switching to it, its fifth level, 57-bit canonical addresses. SDM 3, "4-Level Paging and 5-Level
+ * Paging", "Enabling 4-level and 5-level paging" */
 #include "testsuites/guest/lib/guest.h"
 
 #define VA      (1ULL << 52) /* needs more than 48 bits */
@@ -7,8 +7,10 @@
 #define PF_RSVD BIT(3)
 
 /* void five_switch(u64 cr3, u64 cr4): out of IA-32e mode by compatibility mode, and back with other tables */
-__asm__(".pushsection .text\nfive_switch: push %rbx\n push %rbp\n mov %rdi, %rbx\n mov %rsi, %rcx\n pushq $0x18\n pushq $1f\n lretq\n"
-        ".code32\n1: mov %cr0, %eax\n and $0x7fffffff, %eax\n mov %eax, %cr0\n mov %ecx, %cr4\n mov %ebx, %cr3\n or $0x80000000, %eax\n"
+__asm__(".pushsection .text\nfive_switch: push %rbx\n push %rbp\n mov %rdi, %rbx\n mov %rsi, %rcx\n pushq $0x18\n "
+        "pushq $1f\n lretq\n"
+        ".code32\n1: mov %cr0, %eax\n and $0x7fffffff, %eax\n mov %eax, %cr0\n mov %ecx, %cr4\n mov %ebx, %cr3\n or "
+        "$0x80000000, %eax\n"
         "mov %eax, %cr0\n ljmp $8, $2f\n.code64\n2: pop %rbp\n pop %rbx\n ret\n.popsection");
 void five_switch(u64 cr3, u64 cr4);
 
@@ -41,7 +43,8 @@ void guest_main(void) {
     ok(read_fault(1ULL << 56) == VEC_GP && f.error == 0, "bit 56 alone isn't: #GP(0)");
     ok(read_fault(1ULL << 63) == VEC_GP, "bit 63 alone isn't: #GP(0)");
     ok(read_fault(0xFF00000000000000) == VEC_PF, "the first address of the upper half: #PF");
-    ok(try_fault(jump, (void *)(1ULL << 57), &f) == VEC_GP && f.ip < 1ULL << 32, "JMP to a non-canonical address: #GP at the JMP");
+    ok(try_fault(jump, (void *)(1ULL << 57), &f) == VEC_GP && f.ip < 1ULL << 32,
+       "JMP to a non-canonical address: #GP at the JMP");
     pml5[VA >> 48] |= PTE_PS;
     write_cr3((uptr)pml5);
     ok(read_fault(VA) == VEC_PF && f.error == (PF_P | PF_RSVD), "PS of a PML5E is reserved");

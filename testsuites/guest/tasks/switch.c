@@ -1,6 +1,7 @@
-/* Hardware task switches: JMP, CALL, INT and IRET, by TSS and by task gate, 32- and 16-bit TSS; busy bits, NT, links, TS,
- * the T bit, and the faults with their error codes. SDM 3, "Task Management": "Task Switching", "Exception Conditions
- * Checked During a Task Switch", "Effect of a Task Switch on Busy Flag, NT Flag, Previous Task Link Field, and TS Flag" */
+/* Hardware task switches: JMP, CALL, INT and IRET, by TSS and by task gate, 32- and 16-bit TSS; busy bits, NT, links,
+ * TS, the T bit, and the faults with their error codes. SDM 3, "Task Management": "Task Switching", "Exception
+ * Conditions Checked During a Task Switch", "Effect of a Task Switch on Busy Flag, NT Flag, Previous Task Link Field,
+ * and TS Flag" */
 #include "testsuites/guest/lib/code.h"
 #include "testsuites/guest/lib/guest.h"
 
@@ -36,15 +37,19 @@ static int go(void (*fn)(void *), u16 sel) {
 }
 
 static bool busy(u16 sel) { return guest_gdt[sel >> 3] & BUSY; }
-static void set(u16 sel, const void *base, u32 limit, u32 attr) { guest_gdt[sel >> 3] = seg_descriptor((u32)(uptr)base, limit, attr); }
+static void set(u16 sel, const void *base, u32 limit, u32 attr) {
+    guest_gdt[sel >> 3] = seg_descriptor((u32)(uptr)base, limit, attr);
+}
 static void set_gate(u16 sel, u16 tss, u32 type) { guest_gdt[sel >> 3] = (u64)tss << 16 | (u64)type << 40; }
 
 /* What the other task runs: notes what it sees and goes back by IRET, then again when called again. */
-CODE(task, "task_at: mov %eax, n_eax\n mov %ebx, n_ebx\n mov %esp, n_esp\n str n_tr\n pushfl\n pop n_flags\n mov %cr0, %eax\n mov %eax, n_cr0\n"
+CODE(task, "task_at: mov %eax, n_eax\n mov %ebx, n_ebx\n mov %esp, n_esp\n str n_tr\n pushfl\n pop n_flags\n mov %cr0, "
+           "%eax\n mov %eax, n_cr0\n"
            "mov %ds, n_ds\n mov %fs, n_fs\n clts\n incl n_runs\n mov $0x1357, %ecx\n iretl\n jmp task_at\n"
            "task_jump_back: incl n_runs\n clts\n ljmp $0x58, $0\n jmp task_jump_back\n"
            "task_error: pop n_error\n clts\n incl n_runs\n iretl\n jmp task_error\n"
-           ".pushsection .bss\n.p2align 2\nn_eax: .skip 4\nn_ebx: .skip 4\nn_esp: .skip 4\nn_flags: .skip 4\nn_cr0: .skip 4\nn_tr: .skip 4\n"
+           ".pushsection .bss\n.p2align 2\nn_eax: .skip 4\nn_ebx: .skip 4\nn_esp: .skip 4\nn_flags: .skip 4\nn_cr0: "
+           ".skip 4\nn_tr: .skip 4\n"
            "n_ds: .skip 4\nn_fs: .skip 4\nn_runs: .skip 4\nn_error: .skip 4\n.popsection");
 CODE_LABEL(task_at);
 CODE_LABEL(task_jump_back);
@@ -139,7 +144,6 @@ static void by_interrupt(void) {
     ok_eq(n_runs, 1, "and IRET goes back to the faulting instruction");
     idt[VEC_NP] = old_gp;
     __asm__ volatile("clts");
-
 }
 CODE(task_fixer, "task_fix: pop n_error\n orb $0x80, guest_gdt + 0x88 + 5\n incl n_runs\n iretl\n jmp task_fix");
 
@@ -155,29 +159,34 @@ static void faults_before(void) {
         int vector;
         u64 error;
     } row[] = {
-        {"CALL of a busy TSS: #GP(TSS)",           far_call, SEL_A,    0x8B, 103, SEL_A,    0x85, VEC_GP, SEL_A   },
-        {"JMP to a busy TSS: #GP(TSS)",            far_jump, SEL_A,    0x8B, 103, SEL_A,    0x85, VEC_GP, SEL_A   },
-        {"CALL of a TSS that isn't present: #NP(TSS)", far_call, SEL_A, 0x09, 103, SEL_A,   0x85, VEC_NP, SEL_A   },
-        {"CALL of a TSS that is too small: #TS(TSS)", far_call, SEL_A, 0x89, 102, SEL_A,    0x85, VEC_TS, SEL_A   },
-        {"CALL, RPL above the TSS's DPL: #GP(TSS)", far_call, SEL_A | 3, 0x89, 103, SEL_A,  0x85, VEC_GP, SEL_A   },
-        {"CALL of a task gate, RPL above its DPL: #GP(gate)", far_call, SEL_GATE | 1, 0x89, 103, SEL_A, 0x85, VEC_GP, SEL_GATE},
-        {"CALL of a task gate that isn't present: #NP(gate)", far_call, SEL_GATE, 0x89, 103, SEL_A, 0x05, VEC_NP, SEL_GATE},
-        {"a task gate to a busy TSS: #GP(TSS)",    far_call, SEL_GATE, 0x8B, 103, SEL_A,    0x85, VEC_GP, SEL_A   },
-        {"a task gate to a data segment: #GP(selector)", far_call, SEL_GATE, 0x89, 103, SEL_DATA, 0x85, VEC_GP, SEL_DATA},
-        {"a task gate with a selector in the LDT: #GP(selector)", far_call, SEL_GATE, 0x89, 103, SEL_A | 4, 0x85, VEC_GP, SEL_A | 4}
+        {"CALL of a busy TSS: #GP(TSS)",                          far_call, SEL_A,        0x8B, 103, SEL_A,     0x85, VEC_GP, SEL_A    },
+        {"JMP to a busy TSS: #GP(TSS)",                           far_jump, SEL_A,        0x8B, 103, SEL_A,     0x85, VEC_GP, SEL_A    },
+        {"CALL of a TSS that isn't present: #NP(TSS)",            far_call, SEL_A,        0x09, 103, SEL_A,     0x85, VEC_NP, SEL_A    },
+        {"CALL of a TSS that is too small: #TS(TSS)",             far_call, SEL_A,        0x89, 102, SEL_A,     0x85, VEC_TS, SEL_A    },
+        {"CALL, RPL above the TSS's DPL: #GP(TSS)",               far_call, SEL_A | 3,    0x89, 103, SEL_A,     0x85, VEC_GP, SEL_A    },
+        {"CALL of a task gate, RPL above its DPL: #GP(gate)",     far_call, SEL_GATE | 1, 0x89, 103, SEL_A,     0x85, VEC_GP,
+         SEL_GATE                                                                                                                      },
+        {"CALL of a task gate that isn't present: #NP(gate)",     far_call, SEL_GATE,     0x89, 103, SEL_A,     0x05, VEC_NP,
+         SEL_GATE                                                                                                                      },
+        {"a task gate to a busy TSS: #GP(TSS)",                   far_call, SEL_GATE,     0x8B, 103, SEL_A,     0x85, VEC_GP, SEL_A    },
+        {"a task gate to a data segment: #GP(selector)",          far_call, SEL_GATE,     0x89, 103, SEL_DATA,  0x85, VEC_GP,
+         SEL_DATA                                                                                                                      },
+        {"a task gate with a selector in the LDT: #GP(selector)", far_call, SEL_GATE,     0x89, 103, SEL_A | 4, 0x85,
+         VEC_GP,                                                                                                              SEL_A | 4}
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         prepare(task_at);
         set(SEL_A, &other, row[i].limit, row[i].attr);
         set_gate(SEL_GATE, row[i].gate_tss, row[i].gate_type);
         int v = go(row[i].fn, row[i].sel);
-        if (!ok(v == row[i].vector && f.error == row[i].error, "%s", row[i].name)) diag("vector %d, error code %#llx", v, f.error);
+        if (!ok(v == row[i].vector && f.error == row[i].error, "%s", row[i].name))
+            diag("vector %d, error code %#llx", v, f.error);
         ok(read_tr() == SEL_TSS && n_runs == 0, "and we are in our task still");
     }
 }
 
-/* Faults that are found when the new task's state is loaded: in the context of the new task, whose stack may be no good.
- * So the handlers are tasks as well. They jump back to ours, which looks as if it came back from its CALL. */
+/* Faults that are found when the new task's state is loaded: in the context of the new task, whose stack may be no
+ * good. So the handlers are tasks as well. They jump back to ours, which looks as if it came back from its CALL. */
 #define SEL_HANDLER(n) (0x90 + 8 * (n))
 
 CODE(handlers, ".macro handler vector\n movl $\\vector, h_vector\n jmp handler_common\n .endm\n"
@@ -220,19 +229,19 @@ static void faults_after(void) {
         int vector;
         u64 error;
     } row[] = {
-        {"CS is null: #TS(0)",                       0,          SEL_DATA, SEL_DATA, 0,        0xC093, VEC_TS, 0       },
-        {"CS is a data segment: #TS(CS)",            SEL_BAD,    SEL_DATA, SEL_DATA, 0,        0xC093, VEC_TS, SEL_BAD },
-        {"CS isn't present: #NP(CS)",                SEL_BAD,    SEL_DATA, SEL_DATA, 0,        0xC01B, VEC_NP, SEL_BAD },
-        {"CS's DPL isn't its RPL: #TS(CS)",          SEL_BAD,    SEL_DATA, SEL_DATA, 0,        0xC0FB, VEC_TS, SEL_BAD },
-        {"SS is null: #TS(0)",                       SEL_CODE32, 0,        SEL_DATA, 0,        0xC093, VEC_TS, 0       },
-        {"SS is read-only: #TS(SS)",                 SEL_CODE32, SEL_BAD,  SEL_DATA, 0,        0xC091, VEC_TS, SEL_BAD },
-        {"SS isn't present: #SS(SS)",                SEL_CODE32, SEL_BAD,  SEL_DATA, 0,        0xC013, VEC_SS, SEL_BAD },
-        {"SS's DPL isn't CPL: #TS(SS)",              SEL_CODE32, SEL_BAD,  SEL_DATA, 0,        0xC0F3, VEC_TS, SEL_BAD },
-        {"DS is execute-only: #TS(DS)",              SEL_CODE32, SEL_DATA, SEL_BAD,  0,        0xC099, VEC_TS, SEL_BAD },
-        {"DS isn't present: #NP(DS)",                SEL_CODE32, SEL_DATA, SEL_BAD,  0,        0xC013, VEC_NP, SEL_BAD },
-        {"DS is beyond the GDT: #TS(DS)",            SEL_CODE32, SEL_DATA, 0x400,    0,        0xC093, VEC_TS, 0x400   },
-        {"LDT is a data segment: #TS(LDT)",          SEL_CODE32, SEL_DATA, SEL_DATA, SEL_BAD,  0xC093, VEC_TS, SEL_BAD },
-        {"LDT isn't present: #TS(LDT)",              SEL_CODE32, SEL_DATA, SEL_DATA, SEL_BAD,  0x0002, VEC_TS, SEL_BAD }
+        {"CS is null: #TS(0)",              0,          SEL_DATA, SEL_DATA, 0,       0xC093, VEC_TS, 0      },
+        {"CS is a data segment: #TS(CS)",   SEL_BAD,    SEL_DATA, SEL_DATA, 0,       0xC093, VEC_TS, SEL_BAD},
+        {"CS isn't present: #NP(CS)",       SEL_BAD,    SEL_DATA, SEL_DATA, 0,       0xC01B, VEC_NP, SEL_BAD},
+        {"CS's DPL isn't its RPL: #TS(CS)", SEL_BAD,    SEL_DATA, SEL_DATA, 0,       0xC0FB, VEC_TS, SEL_BAD},
+        {"SS is null: #TS(0)",              SEL_CODE32, 0,        SEL_DATA, 0,       0xC093, VEC_TS, 0      },
+        {"SS is read-only: #TS(SS)",        SEL_CODE32, SEL_BAD,  SEL_DATA, 0,       0xC091, VEC_TS, SEL_BAD},
+        {"SS isn't present: #SS(SS)",       SEL_CODE32, SEL_BAD,  SEL_DATA, 0,       0xC013, VEC_SS, SEL_BAD},
+        {"SS's DPL isn't CPL: #TS(SS)",     SEL_CODE32, SEL_BAD,  SEL_DATA, 0,       0xC0F3, VEC_TS, SEL_BAD},
+        {"DS is execute-only: #TS(DS)",     SEL_CODE32, SEL_DATA, SEL_BAD,  0,       0xC099, VEC_TS, SEL_BAD},
+        {"DS isn't present: #NP(DS)",       SEL_CODE32, SEL_DATA, SEL_BAD,  0,       0xC013, VEC_NP, SEL_BAD},
+        {"DS is beyond the GDT: #TS(DS)",   SEL_CODE32, SEL_DATA, 0x400,    0,       0xC093, VEC_TS, 0x400  },
+        {"LDT is a data segment: #TS(LDT)", SEL_CODE32, SEL_DATA, SEL_DATA, SEL_BAD, 0xC093, VEC_TS, SEL_BAD},
+        {"LDT isn't present: #TS(LDT)",     SEL_CODE32, SEL_DATA, SEL_DATA, SEL_BAD, 0x0002, VEC_TS, SEL_BAD}
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         prepare(task_at);
@@ -263,8 +272,8 @@ static void returns(void) {
         u16 link;
         u64 error;
     } row[] = {
-        {"IRET with NT, null link: #TS(0)",               0,        0       },
-        {"IRET with NT, link isn't busy: #TS(TSS)",       SEL_A,    SEL_A   },
+        {"IRET with NT, null link: #TS(0)",                     0,        0       },
+        {"IRET with NT, link isn't busy: #TS(TSS)",             SEL_A,    SEL_A   },
         {"IRET with NT, link is a data segment: #TS(selector)", SEL_DATA, SEL_DATA}
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
@@ -272,7 +281,8 @@ static void returns(void) {
         guest_tss.link = row[i].link;
         int v = try_fault(iret_nt, NULL, &f);
         write_flags(read_flags() & ~FLAG_NT);
-        if (!ok(v == VEC_TS && f.error == row[i].error, "%s", row[i].name)) diag("vector %d, error code %#llx", v, f.error);
+        if (!ok(v == VEC_TS && f.error == row[i].error, "%s", row[i].name))
+            diag("vector %d, error code %#llx", v, f.error);
     }
     guest_tss.link = 0;
 }

@@ -1,6 +1,6 @@
 /* Far transfers in long mode: 64-bit call gates, compatibility mode and back, RETF and IRET, SYSCALL from compatibility
- * mode, limits there, IRET with a null SS. SDM 3, "IA-32e Mode Call Gates", "Stack Switching in IA-32e Mode"; SDM 2, "CALL",
- * "RET", "IRET", "SYSCALL" */
+ * mode, limits there, IRET with a null SS. SDM 3, "IA-32e Mode Call Gates", "Stack Switching in IA-32e Mode"; SDM 2,
+ * "CALL", "RET", "IRET", "SYSCALL" */
 #include "testsuites/guest/lib/code.h"
 #include "testsuites/guest/lib/guest.h"
 
@@ -38,9 +38,11 @@ static bool gives(void (*fn)(void *), u16 sel, u32 offset, int vector, u64 error
         if (!ok(good, name)) diag("vector %d, error code %#llx", f.vector, f.error);                                   \
     } while (0)
 
-CODE(l_far, "l_far_at: mov %cs, %eax\n mov %eax, l_cs(%rip)\n mov %ss, %eax\n mov %eax, l_ss(%rip)\n mov %rsp, l_rsp(%rip)\n mov 8(%rsp), %rax\n mov %rax, l_1(%rip)\n"
+CODE(l_far, "l_far_at: mov %cs, %eax\n mov %eax, l_cs(%rip)\n mov %ss, %eax\n mov %eax, l_ss(%rip)\n mov %rsp, "
+            "l_rsp(%rip)\n mov 8(%rsp), %rax\n mov %rax, l_1(%rip)\n"
             "mov 24(%rsp), %rax\n mov %rax, l_3(%rip)\n lretq\n"
-            ".pushsection .bss\n.p2align 3\nl_1: .skip 8\nl_3: .skip 8\nl_rsp: .skip 8\nl_cs: .skip 4\nl_ss: .skip 4\n.popsection");
+            ".pushsection .bss\n.p2align 3\nl_1: .skip 8\nl_3: .skip 8\nl_rsp: .skip 8\nl_cs: .skip 4\nl_ss: .skip "
+            "4\n.popsection");
 CODE_LABEL(l_far_at);
 extern u64 l_1, l_3, l_rsp;
 extern u32 l_cs, l_ss;
@@ -75,7 +77,8 @@ static void gates(void) {
     check(gives(at_cpl3, GATE | 3, 0, VEC_GP, GATE), "CALL from CPL 3 of a gate with DPL 0: #GP(gate)");
 }
 
-CODE(c_probe, ".code32\nc_probe_at: mov %cs, %eax\n mov $0x12345678, %edx\n .byte 0x40\n lret\nc_limit_at: mov %fs:(%esi), %eax\n lret\n"
+CODE(c_probe, ".code32\nc_probe_at: mov %cs, %eax\n mov $0x12345678, %edx\n .byte 0x40\n lret\nc_limit_at: mov "
+              "%fs:(%esi), %eax\n lret\n"
               ".code64");
 CODE_LABEL(c_probe_at);
 CODE_LABEL(c_limit_at);
@@ -93,7 +96,8 @@ static void compatibility(void) {
     p.offset = (u32)(uptr)c_limit_at;
     set(DATA, 0, 0xF, 0x4093);
     load_fs(DATA);
-    check(try_fault(compat_call, &p, &f) == VEC_GP && f.error == 0 && f.cs == SEL_CODE32, "an access beyond a limit in compatibility mode: #GP(0)");
+    check(try_fault(compat_call, &p, &f) == VEC_GP && f.error == 0 && f.cs == SEL_CODE32,
+          "an access beyond a limit in compatibility mode: #GP(0)");
     u32 v;
     __asm__ volatile("mov %%fs:(%1), %0" : "=r"(v) : "r"((u64)(uptr)&p));
     ok_eq(v, p.offset, "limits don't matter in 64-bit mode");
@@ -101,7 +105,8 @@ static void compatibility(void) {
     p = (struct far_pointer){0x1000, SEL_CODE32};
     set(TARGET, 0, 0xFFF, 0x409B);
     p.sel = TARGET;
-    check(try_fault(far_call, &p, &f) == VEC_GP && f.error == 0, "far CALL to compatibility mode beyond the limit: #GP(0)");
+    check(try_fault(far_call, &p, &f) == VEC_GP && f.error == 0,
+          "far CALL to compatibility mode beyond the limit: #GP(0)");
     set(TARGET, 0, 0xFFFFF, 0xE09B);
     check(gives(far_call, TARGET, 0, VEC_GP, TARGET), "far CALL of a segment with L and D: #GP(selector)");
 }
@@ -115,11 +120,17 @@ static void enter_user_null_ss(void *arg) {
 }
 static void iret_kernel(void *arg) {
     const u64 *w = arg; /* RIP, CS, SS */
-    __asm__ volatile("mov %%rsp, %%rax\n push %0\n push %%rax\n push $2\n push %1\n push %2\n iretq" : : "r"(w[2]), "r"(w[1]), "r"(w[0]) : "rax", "memory");
+    __asm__ volatile("mov %%rsp, %%rax\n push %0\n push %%rax\n push $2\n push %1\n push %2\n iretq"
+                     :
+                     : "r"(w[2]), "r"(w[1]), "r"(w[0])
+                     : "rax", "memory");
 }
 static void lret_null_ss(void *arg) {
     (void)arg;
-    __asm__ volatile("pushq $3\n pushq $0x1000\n pushq %0\n pushq %1\n lretq" : : "r"((u64)(SEL_UCODE64 | 3)), "r"((u64)(uptr)u_probe_at) : "memory");
+    __asm__ volatile("pushq $3\n pushq $0x1000\n pushq %0\n pushq %1\n lretq"
+                     :
+                     : "r"((u64)(SEL_UCODE64 | 3)), "r"((u64)(uptr)u_probe_at)
+                     : "memory");
 }
 
 /* IRET always pops SS:RSP; a null SS is allowed to 64-bit code at CPL other than 3, with RPL = CPL */

@@ -1,6 +1,6 @@
-/* Far transfers and segment loads in 32-bit protected mode: call gates, conforming segments, RETF and IRET to outer levels,
- * interrupt gates with a privilege change, and what each refuses with which error code.
- * SDM 3, "Protection"; SDM 2, "CALL", "JMP", "RET", "IRET", "MOV"; error codes: the selector, EXT and IDT bits */
+/* Far transfers and segment loads in 32-bit protected mode: call gates, conforming segments, RETF and IRET to outer
+ * levels, interrupt gates with a privilege change, and what each refuses with which error code. SDM 3, "Protection";
+ * SDM 2, "CALL", "JMP", "RET", "IRET", "MOV"; error codes: the selector, EXT and IDT bits */
 #include "testsuites/guest/lib/code.h"
 #include "testsuites/guest/lib/guest.h"
 
@@ -21,7 +21,8 @@ static void set(u16 sel, u32 base, u32 limit, u32 attr) { guest_gdt[sel >> 3] = 
 static void set_flat(u16 sel, u32 attr) { set(sel, 0, 0xFFFFF, attr); }
 static void set_gate(u16 sel, u16 target, const void *offset, u32 type, u32 count) {
     uptr o = (uptr)offset;
-    guest_gdt[sel >> 3] = (o & 0xFFFF) | (u64)target << 16 | (u64)(count & 31) << 32 | (u64)type << 40 | (u64)(o >> 16) << 48;
+    guest_gdt[sel >> 3] =
+        (o & 0xFFFF) | (u64)target << 16 | (u64)(count & 31) << 32 | (u64)type << 40 | (u64)(o >> 16) << 48;
 }
 
 struct far_pointer {
@@ -43,11 +44,15 @@ static bool faults(void (*fn)(void *), u16 sel, const void *offset, int vector, 
     } while (0)
 
 /* where calls arrive */
-CODE(t_far, "t_far_at: mov %cs, %eax\n mov %eax, t_cs\n mov %esp, t_esp\n mov %ss, %eax\n mov %eax, t_ss\n mov (%esp), %eax\n mov %eax, t_0\n"
-            "mov 4(%esp), %eax\n mov %eax, t_1\n mov 8(%esp), %eax\n mov %eax, t_2\n mov 12(%esp), %eax\n mov %eax, t_3\n"
-            "mov 16(%esp), %eax\n mov %eax, t_4\n lret\n"
-            "t_far8_at: mov 8(%esp), %eax\n mov %eax, t_2\n mov 12(%esp), %eax\n mov %eax, t_3\n mov %esp, t_esp\n mov %cs, %eax\n mov %eax, t_cs\n lret $8\n"
-            ".pushsection .bss\n.p2align 2\nt_cs: .skip 4\nt_ss: .skip 4\nt_esp: .skip 4\nt_0: .skip 4\nt_1: .skip 4\nt_2: .skip 4\nt_3: .skip 4\nt_4: .skip 4\n.popsection");
+CODE(t_far,
+     "t_far_at: mov %cs, %eax\n mov %eax, t_cs\n mov %esp, t_esp\n mov %ss, %eax\n mov %eax, t_ss\n mov (%esp), %eax\n "
+     "mov %eax, t_0\n"
+     "mov 4(%esp), %eax\n mov %eax, t_1\n mov 8(%esp), %eax\n mov %eax, t_2\n mov 12(%esp), %eax\n mov %eax, t_3\n"
+     "mov 16(%esp), %eax\n mov %eax, t_4\n lret\n"
+     "t_far8_at: mov 8(%esp), %eax\n mov %eax, t_2\n mov 12(%esp), %eax\n mov %eax, t_3\n mov %esp, t_esp\n mov %cs, "
+     "%eax\n mov %eax, t_cs\n lret $8\n"
+     ".pushsection .bss\n.p2align 2\nt_cs: .skip 4\nt_ss: .skip 4\nt_esp: .skip 4\nt_0: .skip 4\nt_1: .skip 4\nt_2: "
+     ".skip 4\nt_3: .skip 4\nt_4: .skip 4\n.popsection");
 CODE_LABEL(t_far_at);
 CODE_LABEL(t_far8_at);
 extern u32 t_cs, t_ss, t_esp, t_0, t_1, t_2, t_3, t_4;
@@ -65,7 +70,8 @@ static void direct(void) {
     check(faults(far_call, TARGET | 3, t_far_at, VEC_GP, TARGET), "far CALL, RPL above CPL: #GP(selector)");
     check(faults(far_call, SEL_UCODE32, t_far_at, VEC_GP, SEL_UCODE32), "far CALL of DPL 3 at CPL 0: #GP(selector)");
     set_flat(TARGET, CODE_DPL0 & ~0x80u);
-    check(faults(far_call, TARGET, t_far_at, VEC_NP, TARGET), "far CALL of a segment that isn't present: #NP(selector)");
+    check(faults(far_call, TARGET, t_far_at, VEC_NP, TARGET),
+          "far CALL of a segment that isn't present: #NP(selector)");
     set(TARGET, 0, 0xFFF, 0x409B);
     check(faults(far_call, TARGET, t_far_at, VEC_GP, 0), "far CALL beyond the limit: #GP(0)");
     check(faults(far_jump, TARGET, t_far_at, VEC_GP, 0), "far JMP beyond the limit: #GP(0)");
@@ -76,7 +82,8 @@ static void direct(void) {
     check(faults(far_call, TARGET | 3, t_far_at, NO_FAULT, 0), "far CALL of a conforming segment, RPL doesn't matter");
     ok_eq(t_cs, TARGET, "CS.RPL is CPL");
     set_flat(TARGET, CONFORMING | 0x60);
-    check(faults(far_call, TARGET, t_far_at, VEC_GP, TARGET), "far CALL of a conforming segment with DPL above CPL: #GP(selector)");
+    check(faults(far_call, TARGET, t_far_at, VEC_GP, TARGET),
+          "far CALL of a conforming segment with DPL above CPL: #GP(selector)");
 }
 
 static void gates(void) {
@@ -95,7 +102,8 @@ static void gates(void) {
     set_gate(GATE, SEL_DATA, t_far_at, 0x8C, 0);
     check(faults(far_call, GATE, NULL, VEC_GP, SEL_DATA), "CALL, data selector in the gate: #GP(selector)");
     set_gate(GATE, SEL_UCODE32, t_far_at, 0x8C, 0);
-    check(faults(far_call, GATE, NULL, VEC_GP, SEL_UCODE32), "CALL, code with DPL above CPL in the gate: #GP(selector)");
+    check(faults(far_call, GATE, NULL, VEC_GP, SEL_UCODE32),
+          "CALL, code with DPL above CPL in the gate: #GP(selector)");
     set_gate(GATE, GATE, t_far_at, 0x8C, 0);
     check(faults(far_call, GATE, NULL, VEC_GP, GATE), "CALL, a gate in the gate: #GP(selector)");
     set_flat(OTHER, CODE_DPL0 & ~0x80u);
@@ -115,7 +123,10 @@ static uptr user_far_jump(uptr arg) {
 }
 static uptr user_call_with_parameters(uptr arg) {
     uptr before, after;
-    __asm__ volatile("mov %%esp, %0\n push $0x2222\n push $0x1111\n lcall *(%2)\n mov %%esp, %1" : "=&S"(before), "=&D"(after) : "b"(arg) : "eax", "ecx", "edx", "memory", "cc");
+    __asm__ volatile("mov %%esp, %0\n push $0x2222\n push $0x1111\n lcall *(%2)\n mov %%esp, %1"
+                     : "=&S"(before), "=&D"(after)
+                     : "b"(arg)
+                     : "eax", "ecx", "edx", "memory", "cc");
     return before - after;
 }
 static void at_cpl3(void *arg) { user_call(user_far_call, (uptr)arg); }
@@ -140,7 +151,8 @@ static void inner(void) {
     set_gate(GATE, TARGET, t_far_at, 0x8C, 0);
     check(faults(at_cpl3, GATE | 3, NULL, VEC_GP, GATE), "CALL from CPL 3 of a gate with DPL 0: #GP(gate)");
     set_gate(GATE, TARGET, t_far_at, 0xEC, 0);
-    check(faults(jump_at_cpl3, GATE | 3, NULL, VEC_GP, TARGET), "JMP from CPL 3 through a gate to CPL 0: #GP(selector)");
+    check(faults(jump_at_cpl3, GATE | 3, NULL, VEC_GP, TARGET),
+          "JMP from CPL 3 through a gate to CPL 0: #GP(selector)");
     check(faults(at_cpl3, TARGET, t_far_at, VEC_GP, TARGET), "CALL from CPL 3 of DPL 0: #GP(selector)");
     set_flat(OTHER, CONFORMING);
     check(faults(at_cpl3, OTHER, t_far_at, NO_FAULT, 0), "CALL from CPL 3 of a conforming segment");
@@ -179,13 +191,13 @@ static void bad_inner_stacks(void) {
         int vector;
         u64 error;
     } row[] = {
-        {"inner SS is null: #TS(0)",                         0,        0xC0B3, VEC_TS, 0   },
-        {"inner SS has another RPL: #TS(SS)",                DATA | 0, 0xC0B3, VEC_TS, DATA},
-        {"inner SS has another DPL: #TS(SS)",                DATA | 1, 0xC093, VEC_TS, DATA},
-        {"inner SS is read-only: #TS(SS)",                   DATA | 1, 0xC0B1, VEC_TS, DATA},
-        {"inner SS is a code segment: #TS(SS)",              DATA | 1, 0xC0BB, VEC_TS, DATA},
-        {"inner SS is beyond the GDT: #TS(SS)",              0x400 | 1, 0xC0B3, VEC_TS, 0x400},
-        {"inner SS isn't present: #SS(SS)",                  DATA | 1, 0xC033, VEC_SS, DATA}
+        {"inner SS is null: #TS(0)",            0,         0xC0B3, VEC_TS, 0    },
+        {"inner SS has another RPL: #TS(SS)",   DATA | 0,  0xC0B3, VEC_TS, DATA },
+        {"inner SS has another DPL: #TS(SS)",   DATA | 1,  0xC093, VEC_TS, DATA },
+        {"inner SS is read-only: #TS(SS)",      DATA | 1,  0xC0B1, VEC_TS, DATA },
+        {"inner SS is a code segment: #TS(SS)", DATA | 1,  0xC0BB, VEC_TS, DATA },
+        {"inner SS is beyond the GDT: #TS(SS)", 0x400 | 1, 0xC0B3, VEC_TS, 0x400},
+        {"inner SS isn't present: #SS(SS)",     DATA | 1,  0xC033, VEC_SS, DATA }
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         guest_tss.ss1 = row[i].ss1;
@@ -195,7 +207,8 @@ static void bad_inner_stacks(void) {
     }
     guest_tss.ss1 = DATA | 1;
     set(DATA, 0, 0xFFFF, 0x40B3);
-    check(try_fault(ring1_call, NULL, &f) == VEC_SS && f.error == DATA, "the frame is beyond the inner SS's limit: #SS(SS)");
+    check(try_fault(ring1_call, NULL, &f) == VEC_SS && f.error == DATA,
+          "the frame is beyond the inner SS's limit: #SS(SS)");
 }
 
 static void load_sel_ds(void *arg) { load_ds(*(u16 *)arg); }
@@ -211,20 +224,20 @@ static void segment_loads(void) {
         int vector;
         u64 error;
     } row[] = {
-        {"MOV SS of a null selector: #GP(0)",                  load_sel_ss, 0,        0xC093, VEC_GP,   0   },
-        {"MOV SS, RPL isn't CPL: #GP(selector)",               load_sel_ss, DATA | 3, 0xC0F3, VEC_GP,   DATA},
-        {"MOV SS, DPL isn't CPL: #GP(selector)",               load_sel_ss, DATA,     0xC0F3, VEC_GP,   DATA},
-        {"MOV SS of a read-only segment: #GP(selector)",       load_sel_ss, DATA,     0xC091, VEC_GP,   DATA},
-        {"MOV SS of a code segment: #GP(selector)",            load_sel_ss, DATA,     0xC09B, VEC_GP,   DATA},
-        {"MOV SS of a segment that isn't present: #SS(selector)", load_sel_ss, DATA,  0xC013, VEC_SS,   DATA},
-        {"MOV DS of an execute-only segment: #GP(selector)",   load_sel_ds, DATA,     0xC099, VEC_GP,   DATA},
-        {"MOV DS of a system segment: #GP(selector)",          load_sel_ds, DATA,     0x0089, VEC_GP,   DATA},
-        {"MOV DS of a segment that isn't present: #NP(selector)", load_sel_ds, DATA,  0xC013, VEC_NP,   DATA},
-        {"MOV DS, RPL above DPL: #GP(selector)",               load_sel_ds, DATA | 3, 0xC093, VEC_GP,   DATA},
-        {"MOV ES of conforming code, RPL 3",                   load_sel_es, DATA | 3, 0xC09F, NO_FAULT, 0   },
-        {"MOV ES of readable code",                            load_sel_es, DATA,     0xC09B, NO_FAULT, 0   },
-        {"MOV ES of a null selector",                          load_sel_es, 3,        0xC093, NO_FAULT, 0   },
-        {"MOV ES, not present counts after the type: #GP(selector)", load_sel_es, DATA, 0xC019, VEC_GP, DATA}
+        {"MOV SS of a null selector: #GP(0)",                        load_sel_ss, 0,        0xC093, VEC_GP,   0   },
+        {"MOV SS, RPL isn't CPL: #GP(selector)",                     load_sel_ss, DATA | 3, 0xC0F3, VEC_GP,   DATA},
+        {"MOV SS, DPL isn't CPL: #GP(selector)",                     load_sel_ss, DATA,     0xC0F3, VEC_GP,   DATA},
+        {"MOV SS of a read-only segment: #GP(selector)",             load_sel_ss, DATA,     0xC091, VEC_GP,   DATA},
+        {"MOV SS of a code segment: #GP(selector)",                  load_sel_ss, DATA,     0xC09B, VEC_GP,   DATA},
+        {"MOV SS of a segment that isn't present: #SS(selector)",    load_sel_ss, DATA,     0xC013, VEC_SS,   DATA},
+        {"MOV DS of an execute-only segment: #GP(selector)",         load_sel_ds, DATA,     0xC099, VEC_GP,   DATA},
+        {"MOV DS of a system segment: #GP(selector)",                load_sel_ds, DATA,     0x0089, VEC_GP,   DATA},
+        {"MOV DS of a segment that isn't present: #NP(selector)",    load_sel_ds, DATA,     0xC013, VEC_NP,   DATA},
+        {"MOV DS, RPL above DPL: #GP(selector)",                     load_sel_ds, DATA | 3, 0xC093, VEC_GP,   DATA},
+        {"MOV ES of conforming code, RPL 3",                         load_sel_es, DATA | 3, 0xC09F, NO_FAULT, 0   },
+        {"MOV ES of readable code",                                  load_sel_es, DATA,     0xC09B, NO_FAULT, 0   },
+        {"MOV ES of a null selector",                                load_sel_es, 3,        0xC093, NO_FAULT, 0   },
+        {"MOV ES, not present counts after the type: #GP(selector)", load_sel_es, DATA,     0xC019, VEC_GP,   DATA}
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         u16 sel = row[i].sel;
@@ -255,18 +268,18 @@ static void limits(void) {
         bool write;
         int vector;
     } row[] = {
-        {"inside the limit",                    0x4093, 0xFFF,  0xFFC,      false, NO_FAULT},
-        {"across the limit: #GP(0)",            0x4093, 0xFFF,  0xFFD,      false, VEC_GP  },
-        {"beyond the limit: #GP(0)",            0x4093, 0xFFF,  0x1000,     false, VEC_GP  },
-        {"granularity of pages",                0xC093, 0,      0xFFC,      false, NO_FAULT},
-        {"granularity of pages, beyond: #GP(0)", 0xC093, 0,     0x1000,     false, VEC_GP  },
-        {"offset wraps around: #GP(0)",         0x4093, 0xFFF,  0xFFFFFFFE, false, VEC_GP  },
-        {"expand-down, below the limit: #GP(0)", 0x4097, 0xFFF, 0xFFF,      false, VEC_GP  },
-        {"expand-down, above the limit",        0x4097, 0xFFF,  0x1000,     false, NO_FAULT},
-        {"expand-down, 16-bit: #GP(0) beyond FFFFh", 0x0097, 0xFFF, 0x10000, false, VEC_GP },
-        {"write to a read-only segment: #GP(0)", 0x4091, 0xFFF, 0,          true,  VEC_GP  },
-        {"write to a code segment: #GP(0)",     0x409B, 0xFFF,  0,          true,  VEC_GP  },
-        {"read of a code segment",              0x409B, 0xFFF,  0,          false, NO_FAULT}
+        {"inside the limit",                         0x4093, 0xFFF, 0xFFC,      false, NO_FAULT},
+        {"across the limit: #GP(0)",                 0x4093, 0xFFF, 0xFFD,      false, VEC_GP  },
+        {"beyond the limit: #GP(0)",                 0x4093, 0xFFF, 0x1000,     false, VEC_GP  },
+        {"granularity of pages",                     0xC093, 0,     0xFFC,      false, NO_FAULT},
+        {"granularity of pages, beyond: #GP(0)",     0xC093, 0,     0x1000,     false, VEC_GP  },
+        {"offset wraps around: #GP(0)",              0x4093, 0xFFF, 0xFFFFFFFE, false, VEC_GP  },
+        {"expand-down, below the limit: #GP(0)",     0x4097, 0xFFF, 0xFFF,      false, VEC_GP  },
+        {"expand-down, above the limit",             0x4097, 0xFFF, 0x1000,     false, NO_FAULT},
+        {"expand-down, 16-bit: #GP(0) beyond FFFFh", 0x0097, 0xFFF, 0x10000,    false, VEC_GP  },
+        {"write to a read-only segment: #GP(0)",     0x4091, 0xFFF, 0,          true,  VEC_GP  },
+        {"write to a code segment: #GP(0)",          0x409B, 0xFFF, 0,          true,  VEC_GP  },
+        {"read of a code segment",                   0x409B, 0xFFF, 0,          false, NO_FAULT}
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         set(DATA, (u32)(uptr)area, row[i].limit, row[i].attr);
@@ -280,11 +293,17 @@ static void limits(void) {
 
 static void far_return(void *arg) {
     const u32 *w = arg; /* EIP, CS, ESP, SS */
-    __asm__ volatile("push %0\n push %1\n push %2\n push %3\n lret" : : "r"(w[3]), "r"(w[2]), "r"(w[1]), "r"(w[0]) : "memory");
+    __asm__ volatile("push %0\n push %1\n push %2\n push %3\n lret"
+                     :
+                     : "r"(w[3]), "r"(w[2]), "r"(w[1]), "r"(w[0])
+                     : "memory");
 }
 static void interrupt_return(void *arg) {
     const u32 *w = arg;
-    __asm__ volatile("push %0\n push %1\n push $2\n push %2\n push %3\n iret" : : "r"(w[3]), "r"(w[2]), "r"(w[1]), "r"(w[0]) : "memory");
+    __asm__ volatile("push %0\n push %1\n push $2\n push %2\n push %3\n iret"
+                     :
+                     : "r"(w[3]), "r"(w[2]), "r"(w[1]), "r"(w[0])
+                     : "memory");
 }
 CODE(o_user, "o_user_at: mov %ds, %eax\n shl $16, %eax\n mov %cs, %ax\n int $0xf0");
 CODE_LABEL(o_user_at);
@@ -298,15 +317,15 @@ static void outer(void) {
         int vector;
         u64 error;
     } row[] = {
-        {"null CS: #GP(0)",                       0,          DATA | 3, CODE_DPL3, DATA_DPL3, VEC_GP, 0     },
-        {"CS of a data segment: #GP(CS)",         DATA | 3,   DATA | 3, CODE_DPL3, DATA_DPL3, VEC_GP, DATA  },
-        {"CS isn't present: #NP(CS)",             TARGET | 3, DATA | 3, 0xC07B,    DATA_DPL3, VEC_NP, TARGET},
-        {"CS's DPL isn't its RPL: #GP(CS)",       TARGET | 3, DATA | 3, CODE_DPL0, DATA_DPL3, VEC_GP, TARGET},
-        {"null SS: #GP(0)",                       TARGET | 3, 0,        CODE_DPL3, DATA_DPL3, VEC_GP, 0     },
-        {"SS's RPL isn't CS's: #GP(SS)",          TARGET | 3, DATA | 1, CODE_DPL3, DATA_DPL3, VEC_GP, DATA  },
-        {"SS's DPL isn't CS's RPL: #GP(SS)",      TARGET | 3, DATA | 3, CODE_DPL3, DATA_DPL0, VEC_GP, DATA  },
-        {"SS is read-only: #GP(SS)",              TARGET | 3, DATA | 3, CODE_DPL3, 0xC0F1,    VEC_GP, DATA  },
-        {"SS isn't present: #SS(SS)",             TARGET | 3, DATA | 3, CODE_DPL3, 0xC073,    VEC_SS, DATA  },
+        {"null CS: #GP(0)",                  0,          DATA | 3, CODE_DPL3, DATA_DPL3, VEC_GP, 0     },
+        {"CS of a data segment: #GP(CS)",    DATA | 3,   DATA | 3, CODE_DPL3, DATA_DPL3, VEC_GP, DATA  },
+        {"CS isn't present: #NP(CS)",        TARGET | 3, DATA | 3, 0xC07B,    DATA_DPL3, VEC_NP, TARGET},
+        {"CS's DPL isn't its RPL: #GP(CS)",  TARGET | 3, DATA | 3, CODE_DPL0, DATA_DPL3, VEC_GP, TARGET},
+        {"null SS: #GP(0)",                  TARGET | 3, 0,        CODE_DPL3, DATA_DPL3, VEC_GP, 0     },
+        {"SS's RPL isn't CS's: #GP(SS)",     TARGET | 3, DATA | 1, CODE_DPL3, DATA_DPL3, VEC_GP, DATA  },
+        {"SS's DPL isn't CS's RPL: #GP(SS)", TARGET | 3, DATA | 3, CODE_DPL3, DATA_DPL0, VEC_GP, DATA  },
+        {"SS is read-only: #GP(SS)",         TARGET | 3, DATA | 3, CODE_DPL3, 0xC0F1,    VEC_GP, DATA  },
+        {"SS isn't present: #SS(SS)",        TARGET | 3, DATA | 3, CODE_DPL3, 0xC073,    VEC_SS, DATA  },
     };
     for (u32 way = 0; way < 2; way++) {
         for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
@@ -314,7 +333,8 @@ static void outer(void) {
             set_flat(TARGET, row[i].code_attr);
             set_flat(DATA, row[i].data_attr);
             int v = try_fault(way ? interrupt_return : far_return, w, &f);
-            if (!ok(v == row[i].vector && f.error == row[i].error, "%s to an outer level: %s", way ? "IRET" : "RETF", row[i].name))
+            if (!ok(v == row[i].vector && f.error == row[i].error, "%s to an outer level: %s", way ? "IRET" : "RETF",
+                    row[i].name))
                 diag("vector %d, error code %#llx", v, f.error);
         }
     }
@@ -338,8 +358,9 @@ static void nulled(void) {
     load_gs(0);
 }
 
-CODE(h_16, "h_16_at: mov %esp, h16_esp\n mov (%esp), %eax\n mov %eax, h16_0\n mov 4(%esp), %eax\n mov %eax, h16_1\n iretw\n"
-           ".pushsection .bss\n.p2align 2\nh16_esp: .skip 4\nh16_0: .skip 4\nh16_1: .skip 4\n.popsection");
+CODE(h_16,
+     "h_16_at: mov %esp, h16_esp\n mov (%esp), %eax\n mov %eax, h16_0\n mov 4(%esp), %eax\n mov %eax, h16_1\n iretw\n"
+     ".pushsection .bss\n.p2align 2\nh16_esp: .skip 4\nh16_0: .skip 4\nh16_1: .skip 4\n.popsection");
 CODE_LABEL(h_16_at);
 extern u32 h16_esp, h16_0, h16_1;
 CODE(low_int, "low_int_at: mov %esp, %ecx\n int $0x63\n nop\n sub %esp, %ecx\n mov %ecx, %eax\n lret");
