@@ -83,14 +83,19 @@ static int print_help(void) {
 
 /* ---- values ---- */
 
-static bool parse_number(const char *option, const char *text, uint64_t max, uint64_t *val) {
+/* Decimal or with 0x hexadecimal; a leading 0 is no sign of octal. */
+static bool parse_range(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *val) {
     char *end;
     errno = 0;
-    *val = strtoull(text, &end, 0);
-    if (!errno && *text >= '0' && *text <= '9' && !*end && *val <= max) return true;
-    cli_error("--%s: expected a number from 0 to %llu (0x for hexadecimal), found '%s'", option,
-              (unsigned long long)max, text);
+    *val = strtoull(text, &end, text[0] == '0' && (text[1] | 0x20) == 'x' ? 16 : 10);
+    if (!errno && *text >= '0' && *text <= '9' && !*end && *val >= min && *val <= max) return true;
+    cli_error("--%s: expected a number from %llu to %llu (0x for hexadecimal), found '%s'", option,
+              (unsigned long long)min, (unsigned long long)max, text);
     return false;
+}
+
+static bool parse_number(const char *option, const char *text, uint64_t max, uint64_t *val) {
+    return parse_range(option, text, 0, max, val);
 }
 
 static bool parse_memory(const char *text, uint64_t *val) {
@@ -158,7 +163,7 @@ static bool parse_mode(const char *text, struct hvsim_image *image) {
 
 static bool parse_cpus(const char *text, unsigned *val) {
     uint64_t n;
-    if (!parse_number("cpus", text, 64, &n)) return false;
+    if (!parse_range("cpus", text, 1, 64, &n)) return false;
     *val = (unsigned)n;
     return true;
 }

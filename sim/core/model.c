@@ -83,7 +83,7 @@ static void nearest_features(const char *name, size_t len, char *out, size_t siz
         unsigned best = FEAT_NONE, best_d = ~0u;
         for (unsigned f = FEAT_NONE + 1; f < FEAT_COUNT; f++) {
             unsigned d = distance(name, len, feature_rows[f].name);
-            if (!taken[f] && d < best_d) {
+            if (!taken[f] && implemented((enum feature)f) && d < best_d) {
                 best = f;
                 best_d = d;
             }

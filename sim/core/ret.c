@@ -135,7 +135,6 @@ static void iret_real(struct cpu *cpu, unsigned opsize) {
     uint32_t flags = (uint32_t)stack_take(cpu, &st, opsize);
     if (rip > cpu->seg[SEG_CS].limit) cpu_gp0(cpu);
     uint32_t mask = flags_writable(cpu, opsize) | (opsize > 2 ? FLAG_RF : 0);
-    if (cpu_is_vm86(cpu)) mask &= ~(uint32_t)FLAG_IOPL;
     stack_commit(cpu, &st);
     seg_load_real(cpu, SEG_CS, sel);
     cpu->rip = rip;

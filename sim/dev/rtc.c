@@ -3,6 +3,7 @@
  * date at cycle 0 is an option with a fixed default: the host's clock is never looked at. */
 #include <stdlib.h>
 
+#include "sim/core/system.h"
 #include "sim/dev/dev.h"
 
 #define RTC_IRQ 8
@@ -247,7 +248,7 @@ static void fill_memory_size(struct rtc *r) {
     };
     for (unsigned i = 0; i < sizeof fields / sizeof fields[0]; i++)
         for (unsigned b = 0; b < fields[i].bytes; b++) r->ram[fields[i].reg + b] = (uint8_t)(fields[i].value >> 8 * b);
-    r->ram[0x14] = 0x06; /* equipment: mathematics coprocessor, pointing device */
+    r->ram[0x14] = model_has(m->model, FEAT_FPU) ? 0x02 : 0; /* equipment: coprocessor; no mouse or display */
 }
 
 static void rtc_reset(struct device *d) {

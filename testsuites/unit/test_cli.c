@@ -65,7 +65,8 @@ static void test_cli_bad_usage_says_what_to_do(void **state) {
         {"run halt --memory",                                 "--memory needs an argument" },
         {"run halt --memory lots",                            "512M or 2G"                 },
         {"run halt --memory 0",                               "1 MiB and 64 GiB"           },
-        {"run halt --cpus 65",                                "0 to 64"                    },
+        {"run halt --cpus 65",                                "1 to 64"                    },
+        {"run halt --cpus 0100",                              "1 to 64"                    }, /* not octal */
         {"run halt --cpus 0",                                 "1 to 64"                    },
         {"run halt --serial pipe",                            "stdio, file:PATH or none"   },
         {"run halt --serial file:",                           "stdio, file:PATH or none"   },
