@@ -95,7 +95,7 @@ t_unreal: pushw %fs
         andb $0xfe, %al
         movl %eax, %cr0
         movl $0x100000, %esi
-        addr32 movl %fs:(%esi), %ebx
+        movl %fs:(%esi), %ebx
         popw %fs
         jmp done
         .org real_tests + 0x4c0
@@ -112,7 +112,8 @@ t_div_at: divw %cx
         jmp done
         .org real_tests + 0x500
 t_bound: movw $9, %ax
-        boundw %ax, OFF(bounds)
+        .byte 0x62, 0x06 /* BOUND AX, [bounds] */
+        .word OFF(bounds)
         jmp done
 bounds: .word 1, 8
         .org real_tests + 0x510

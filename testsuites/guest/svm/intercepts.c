@@ -241,7 +241,7 @@ CODE(i_in_dx, "inl %dx, %eax; vmmcall");
 CODE(i_in_dx_al, "inb %dx, %al; vmmcall");
 CODE(i_out_ax, "outw %ax, %dx; vmmcall");
 CODE(i_rep_outsl, "rep outsl %fs:(%rsi), (%dx); vmmcall");
-CODE(i_insb, "addr32 insb (%dx), %es:(%edi); vmmcall");
+CODE(i_insb, "insb (%dx), %es:(%edi); vmmcall");
 
 /* "IOIO Intercepts": EXITINFO1, EXITINFO2; the permission map */
 static void io(void) {

@@ -30,7 +30,7 @@ struct exit_row {
 };
 
 CODE(c_cpuid, "cpuid; vmcall");
-CODE(c_cpuid_prefixed, "rex.W cpuid; vmcall");
+CODE(c_cpuid_prefixed, ".byte 0x48; cpuid; vmcall");
 CODE(c_invd, "invd; vmcall");
 CODE(c_vmcall, "vmcall");
 CODE(c_vmclear, "vmclear (%rbx); vmcall");
