@@ -1,4 +1,6 @@
 /* VM entry. SDM 3, "VM Entries": checks, loading guest state, loading MSRs; injection is in inject.c. */
+#include <inttypes.h>
+
 #include "vmx/vapic.h"
 
 /* ---- checks ---- */
@@ -42,7 +44,7 @@ static const struct vmx_check *first_broken(const struct vmx *v, struct vmcs *vm
 static void fail_early(struct cpu *cpu, const struct check_ctx *c, const struct vmx_check *broken) {
     bool controls = CHECK_CONTROLS >> broken->group & 1;
     enum vmx_error error = controls ? VMX_ERR_ENTRY_CONTROLS : VMX_ERR_ENTRY_HOST_STATE;
-    vmx_fail(cpu, error);
+    vmx_set_error(cpu, error);
     vmx_note_failure(cpu, c, broken, error);
 }
 
@@ -156,19 +158,23 @@ static void load_guest(struct cpu *cpu, const struct check_ctx *c) {
 
 /* ---- the instruction ---- */
 
+#define LAUNCH_STATE "the launch state of VMCS %#" PRIx64 " is "
+
 /* SDM 3, "Basic VM-Entry Checks": true when VM entry may go on */
 static bool basic_checks_pass(struct cpu *cpu, bool launch) {
     const struct vmcs *c = vmx_of(cpu)->current;
-    if (!c || c->shadow)
-        vmx_fail_invalid(cpu);
+    if (!c)
+        vmx_fail_invalid(cpu, "there is no current VMCS");
+    else if (c->shadow)
+        vmx_fail_invalid(cpu, "the current VMCS, %#" PRIx64 ", is a shadow VMCS", c->addr);
     else if (cpu->intr.movss_shadow)
-        vmx_fail(cpu, VMX_ERR_ENTRY_MOV_SS);
+        vmx_fail(cpu, VMX_ERR_ENTRY_MOV_SS, "the instruction before it loaded SS");
     else if (launch && c->launched)
-        vmx_fail(cpu, VMX_ERR_VMLAUNCH_NOT_CLEAR);
+        vmx_fail(cpu, VMX_ERR_VMLAUNCH_NOT_CLEAR, LAUNCH_STATE "launched, expected clear (VMCLEAR)", c->addr);
     else if (!launch && !c->launched)
-        vmx_fail(cpu, VMX_ERR_VMRESUME_NOT_LAUNCHED);
+        vmx_fail(cpu, VMX_ERR_VMRESUME_NOT_LAUNCHED, LAUNCH_STATE "clear, expected launched (VMLAUNCH)", c->addr);
     else if (!launch && c->stale)
-        vmx_fail(cpu, VMX_ERR_VMRESUME_AFTER_VMXOFF);
+        vmx_fail(cpu, VMX_ERR_VMRESUME_AFTER_VMXOFF, "VMCS %#" PRIx64 " was launched before the last VMXOFF", c->addr);
     else
         return true;
     return false;

@@ -1,28 +1,19 @@
 /* The VMX instructions: preconditions common to all, and those that manage VMX operation and VMCSs. SDM 3, "VMX
  * Instruction Reference" */
+#include <inttypes.h>
+
 #include "vmx/vmx.h"
-
-/* ---- results: SDM 3, "Conventions" of "VMX Instruction Reference" ---- */
-
-void vmx_succeed(struct cpu *cpu) { flags_set_arith(cpu, 0); }
-
-void vmx_fail_invalid(struct cpu *cpu) { flags_set_arith(cpu, FLAG_CF); }
-
-void vmx_fail(struct cpu *cpu, enum vmx_error error) {
-    struct vmx *v = vmx_of(cpu);
-    if (!v->current) {
-        vmx_fail_invalid(cpu);
-        return;
-    }
-    flags_set_arith(cpu, FLAG_ZF);
-    v->current->f[F_INSTRUCTION_ERROR] = error;
-}
 
 uint64_t vmx_operand64(struct cpu *cpu, const struct insn *i) {
     return mem_read64(cpu, i, ea_linear(cpu, i, 8, MEM_READ));
 }
 
 static bool pointer_ok(const struct vmx *v, uint64_t pa) { return !(pa & 0xFFF) && !(pa >> v->caps.phys_bits); }
+
+/* What is told of bad operands */
+#define POINTER_EXPECTED  "the operand is %#" PRIx64 ", expected a multiple of 4096 below 2^%u"
+#define REVISION_EXPECTED "the revision identifier at %#" PRIx64 " is %#x, expected %#x (IA32_VMX_BASIC[30:0])"
+#define VMXON_POINTER     "the operand is %#" PRIx64 ", the address of the VMXON region"
 
 /* ---- VMX operation ---- */
 
@@ -43,9 +34,13 @@ static void insn_vmxon(struct cpu *cpu, const struct insn *i) {
     if (!v->on) {
         if (!vmxon_allowed(cpu)) cpu_gp0(cpu);
         uint64_t pa = vmx_operand64(cpu, i);
-        uint32_t revision = pointer_ok(v, pa) ? (uint32_t)phys_read(cpu, pa, 4) : ~0u;
+        if (!pointer_ok(v, pa)) {
+            vmx_fail_invalid(cpu, POINTER_EXPECTED, pa, v->caps.phys_bits);
+            return;
+        }
+        uint32_t revision = (uint32_t)phys_read(cpu, pa, 4);
         if (revision != VMCS_REVISION) {
-            vmx_fail_invalid(cpu);
+            vmx_fail_invalid(cpu, REVISION_EXPECTED, pa, revision, VMCS_REVISION);
             return;
         }
         v->on = cpu->virt.operation = true;
@@ -56,7 +51,7 @@ static void insn_vmxon(struct cpu *cpu, const struct insn *i) {
         return;
     }
     if (cpu->cpl) cpu_gp0(cpu);
-    vmx_fail(cpu, VMX_ERR_VMXON_IN_ROOT);
+    vmx_fail(cpu, VMX_ERR_VMXON_IN_ROOT, "VMX operation began with the VMXON region at %#" PRIx64, v->vmxon_ptr);
 }
 
 static void insn_vmxoff(struct cpu *cpu, const struct insn *i) {
@@ -74,9 +69,9 @@ static void insn_vmclear(struct cpu *cpu, const struct insn *i) {
     struct vmx *v = vmx_of(cpu);
     uint64_t pa = vmx_operand64(cpu, i);
     if (!pointer_ok(v, pa))
-        vmx_fail(cpu, VMX_ERR_VMCLEAR_ADDRESS);
+        vmx_fail(cpu, VMX_ERR_VMCLEAR_ADDRESS, POINTER_EXPECTED, pa, v->caps.phys_bits);
     else if (pa == v->vmxon_ptr)
-        vmx_fail(cpu, VMX_ERR_VMCLEAR_VMXON_POINTER);
+        vmx_fail(cpu, VMX_ERR_VMCLEAR_VMXON_POINTER, VMXON_POINTER, pa);
     else {
         vmcs_clear(cpu, pa);
         vmx_succeed(cpu);
@@ -92,12 +87,13 @@ static bool revision_ok(const struct vmx *v, uint32_t revision) {
 static void insn_vmptrld(struct cpu *cpu, const struct insn *i) {
     struct vmx *v = vmx_of(cpu);
     uint64_t pa = vmx_operand64(cpu, i);
+    uint32_t revision = pointer_ok(v, pa) && pa != v->vmxon_ptr ? (uint32_t)phys_read(cpu, pa, 4) : 0;
     if (!pointer_ok(v, pa))
-        vmx_fail(cpu, VMX_ERR_VMPTRLD_ADDRESS);
+        vmx_fail(cpu, VMX_ERR_VMPTRLD_ADDRESS, POINTER_EXPECTED, pa, v->caps.phys_bits);
     else if (pa == v->vmxon_ptr)
-        vmx_fail(cpu, VMX_ERR_VMPTRLD_VMXON_POINTER);
-    else if (!revision_ok(v, (uint32_t)phys_read(cpu, pa, 4)))
-        vmx_fail(cpu, VMX_ERR_VMPTRLD_REVISION);
+        vmx_fail(cpu, VMX_ERR_VMPTRLD_VMXON_POINTER, VMXON_POINTER, pa);
+    else if (!revision_ok(v, revision))
+        vmx_fail(cpu, VMX_ERR_VMPTRLD_REVISION, REVISION_EXPECTED, pa, revision, VMCS_REVISION);
     else {
         v->current = vmcs_activate(cpu, pa);
         vmx_succeed(cpu);
@@ -114,7 +110,7 @@ static void insn_vmptrst(struct cpu *cpu, const struct insn *i) {
 /* SDM 3, "VMCALL": in VMX root operation it calls the dual-monitor treatment, which is not there. */
 static void insn_vmcall(struct cpu *cpu, const struct insn *i) {
     (void)i;
-    vmx_fail(cpu, VMX_ERR_VMCALL_IN_ROOT);
+    vmx_fail(cpu, VMX_ERR_VMCALL_IN_ROOT, "there is no SMM monitor to call");
 }
 
 static void insn_vmlaunch(struct cpu *cpu, const struct insn *i) {

@@ -1,4 +1,6 @@
 /* VMREAD and VMWRITE. SDM 3, "VMREAD", "VMWRITE" */
+#include <inttypes.h>
+
 #include "vmx/vmx.h"
 
 /* Operands are 64 bits in 64-bit mode and 32 bits elsewhere, whatever the prefixes say. */
@@ -11,6 +13,17 @@ static unsigned find_field(struct cpu *cpu, uint64_t encoding, bool *high) {
     *high = encoding & VMCS_ENC_HIGH;
     if (field != F_NONE && *high && vmcs_field_rows[field].width != VMCS_WIDTH_64) return F_NONE;
     return field;
+}
+
+#define NO_VMCS "there is no current VMCS, or VMCS link pointer"
+
+/* A field that the table knows but this processor lacks is told by name. */
+static void unsupported_field(struct cpu *cpu, uint64_t encoding) {
+    const char *name = NULL;
+    for (unsigned n = 0; n < F_COUNT && !name; n++)
+        if (vmcs_field_rows[n].encoding == (encoding & ~1ull)) name = vmcs_field_rows[n].name;
+    vmx_fail(cpu, VMX_ERR_UNSUPPORTED_FIELD, "the field is %04" PRIX64 "H, %s%s", encoding,
+             name ? name : "an encoding of no field", name ? ", which this processor does not have" : "");
 }
 
 /* The register that holds the encoding */
@@ -42,12 +55,13 @@ void insn_vmread(struct cpu *cpu, const struct insn *i) {
     struct vmcs *c = target(cpu);
     bool high;
     if (!c) {
-        vmx_fail_invalid(cpu);
+        vmx_fail_invalid(cpu, NO_VMCS);
         return;
     }
-    unsigned field = find_field(cpu, encoding_operand(cpu, i), &high);
+    uint64_t encoding = encoding_operand(cpu, i);
+    unsigned field = find_field(cpu, encoding, &high);
     if (field == F_NONE) {
-        vmx_fail(cpu, VMX_ERR_UNSUPPORTED_FIELD);
+        unsupported_field(cpu, encoding);
         return;
     }
     uint64_t val = (high ? c->f[field] >> 32 : c->f[field]) & operand_mask(cpu);
@@ -70,7 +84,7 @@ void insn_vmwrite(struct cpu *cpu, const struct insn *i) {
     bool high;
     uint64_t val;
     if (!c) {
-        vmx_fail_invalid(cpu);
+        vmx_fail_invalid(cpu, NO_VMCS);
         return;
     }
     if (i->form == FORM_RR)
@@ -80,14 +94,15 @@ void insn_vmwrite(struct cpu *cpu, const struct insn *i) {
         uint64_t la = ea_linear(cpu, i, size, MEM_READ);
         val = size == 8 ? mem_read64(cpu, i, la) : mem_read32(cpu, i, la);
     }
-    unsigned field = find_field(cpu, encoding_operand(cpu, i), &high);
+    uint64_t encoding = encoding_operand(cpu, i);
+    unsigned field = find_field(cpu, encoding, &high);
     if (field == F_NONE) {
-        vmx_fail(cpu, VMX_ERR_UNSUPPORTED_FIELD);
+        unsupported_field(cpu, encoding);
         return;
     }
     const struct vmcs_field_row *row = &vmcs_field_rows[field];
     if (row->kind == VMCS_KIND_INFO && !(v->caps.misc & VMX_MISC_WRITE_ANY_FIELD)) {
-        vmx_fail(cpu, VMX_ERR_READ_ONLY_FIELD);
+        vmx_fail(cpu, VMX_ERR_READ_ONLY_FIELD, "the field is %04XH, %s", (unsigned)encoding, row->name);
         return;
     }
     if (high) val = (c->f[field] & 0xFFFFFFFF) | val << 32;

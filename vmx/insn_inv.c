@@ -1,4 +1,6 @@
 /* INVEPT, INVVPID, VMFUNC. SDM 3, "VMX Instruction Reference"; "VM Functions" */
+#include <inttypes.h>
+
 #include "vmx/vmx.h"
 
 enum invept_type { INVEPT_SINGLE = 1, INVEPT_ALL = 2 };
@@ -26,12 +28,16 @@ void insn_invept(struct cpu *cpu, const struct insn *i) {
     bool known = (type == INVEPT_SINGLE && (v->caps.ept_vpid & VMX_EPT_INVEPT_SINGLE)) ||
                  (type == INVEPT_ALL && (v->caps.ept_vpid & VMX_EPT_INVEPT_ALL));
     if (!known) {
-        vmx_fail(cpu, VMX_ERR_INVALIDATE_OPERAND);
+        vmx_fail(cpu, VMX_ERR_INVALIDATE_OPERAND, "the type is %#" PRIx64 ", expected 1 or 2 (IA32_VMX_EPT_VPID_CAP)",
+                 type);
         return;
     }
     struct descriptor d = read_descriptor(cpu, i);
     if (d.high != 0 || (type == INVEPT_SINGLE && !vmx_eptp_valid(&v->caps, d.low))) {
-        vmx_fail(cpu, VMX_ERR_INVALIDATE_OPERAND);
+        vmx_fail(cpu, VMX_ERR_INVALIDATE_OPERAND,
+                 "type %" PRIu64 ", descriptor EPTP %#" PRIx64 " and upper half %#" PRIx64
+                 ", expected an EPTP that VM entry would take, and 0",
+                 type, d.low, d.high);
         return;
     }
     tlb_flush_second_stage(cpu, type == INVEPT_ALL ? ~0ull : d.low);
@@ -51,9 +57,19 @@ void insn_invvpid(struct cpu *cpu, const struct insn *i) {
     const struct vmx *v = vmx_of(cpu);
     uint64_t type = type_operand(cpu, i);
     struct descriptor d = {0};
-    if (type <= INVVPID_SINGLE_NO_GLOBAL) d = read_descriptor(cpu, i);
+    if (type > INVVPID_SINGLE_NO_GLOBAL) {
+        vmx_fail(cpu, VMX_ERR_INVALIDATE_OPERAND, "the type is %#" PRIx64 ", expected 0 to 3 (IA32_VMX_EPT_VPID_CAP)",
+                 type);
+        return;
+    }
+    d = read_descriptor(cpu, i);
     if (!invvpid_ok(v, type, &d)) {
-        vmx_fail(cpu, VMX_ERR_INVALIDATE_OPERAND);
+        vmx_fail(
+            cpu, VMX_ERR_INVALIDATE_OPERAND,
+            "type %" PRIu64 ", VPID %#" PRIx64 ", linear address %#" PRIx64
+            ", expected type 0 to 3 (IA32_VMX_EPT_VPID_CAP), VPID 1 to FFFFH (type 2: any), for type 0 a canonical "
+            "address",
+            type, d.low, d.high);
         return;
     }
     if (type == INVVPID_ADDRESS)

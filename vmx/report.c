@@ -73,8 +73,7 @@ static void tell_failure(const struct vmx_failure *f, const struct vmx_check *fi
     fprintf(out, "hvsim: VM entry failed at RIP %#" PRIx64 ", VMCS %#" PRIx64 ": %u rule%s broken.\n", f->rip, f->vmcs,
             count, count == 1 ? "" : "s");
     if (f->error)
-        fprintf(out, "  result  VMfailValid, VM-instruction error %u: VM entry with invalid %s\n", f->error,
-                f->error == VMX_ERR_ENTRY_CONTROLS ? "control field(s)" : "host-state field(s)");
+        fprintf(out, "  result  VMfailValid, VM-instruction error %u: %s\n", f->error, vmx_error_text(f->error));
     else
         fprintf(out,
                 "  result  VM exit, exit reason 80000021H (VM-entry failure due to invalid guest state), exit "

@@ -18,6 +18,8 @@
 
 #define VMX_ACTIVE_MAX  16 /* VMCSs whose data the processor keeps */
 #define VMX_LAST_EXITS  16
+#define VMX_FAILS_TOLD  16 /* failures of instructions that are told, one of a kind */
+#define VMX_INSNS       (INSN_INVVPID - INSN_VMXON + 1)
 #define VMX_NO_POINTER  (~0ull)
 #define VMX_CHECK_WORDS 8 /* bit sets over the check rows */
 
@@ -110,6 +112,8 @@ struct vmx {
     struct vmx_failure failure;
     uint64_t failures;
     uint64_t told[VMX_CHECK_WORDS]; /* rules that were printed already */
+    uint32_t fails_told[VMX_INSNS]; /* errors that were printed, as bits, by instruction; bit 0: VMfailInvalid */
+    unsigned fails_told_count;
 };
 
 static inline struct vmx *vmx_of(const struct cpu *cpu) { return cpu->virt.state; }
@@ -123,12 +127,18 @@ void vmcs_clear(struct cpu *cpu, uint64_t addr);            /* VMCLEAR: writes i
 void vmcs_write(struct vmx *v, struct vmcs *c, unsigned field,
                 uint64_t val); /* VMWRITE: masks, notes what must be checked again */
 
+/* ---- fail.c: results of instructions ---- */
+void vmx_succeed(struct cpu *cpu);
+/* VMfailValid, or VMfailInvalid without a current VMCS; says nothing */
+void vmx_set_error(struct cpu *cpu, enum vmx_error error);
+/* As vmx_set_error(); the first failure of its kind is told to the user with what was found and expected. */
+void vmx_fail(struct cpu *cpu, enum vmx_error error, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void vmx_fail_invalid(struct cpu *cpu, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+const char *vmx_error_text(unsigned error);
+
 /* ---- insn.c ---- */
 void vmx_insn(struct cpu *cpu, const struct insn *i);
 /* insn_vmcs.c, insn_inv.c */
-void vmx_succeed(struct cpu *cpu);
-void vmx_fail_invalid(struct cpu *cpu);
-void vmx_fail(struct cpu *cpu, enum vmx_error error); /* VMfailValid, or VMfailInvalid without a current VMCS */
 /* 64-bit memory operand */
 uint64_t vmx_operand64(struct cpu *cpu, const struct insn *i);
 /* Is this a VMREAD or VMWRITE that the guest may do on the shadow VMCS? */
