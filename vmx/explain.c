@@ -73,32 +73,63 @@ EXPLAIN(guest_cr0) {
     explain_cr(0, f(GUEST_CR0), c->caps->cr0_fixed0 & ~optional, c->caps->cr0_fixed1, buf, size);
 }
 
-EXPLAIN(eptp) {
+/* The words for what the processor supports of two things; "nothing" when neither. */
+static const char *either(bool a, bool b, const char *only_a, const char *only_b, const char *both) {
+    return a && b ? both : a ? only_a : b ? only_b : "nothing";
+}
+
+/* What EPTP says, on a line of its own: the text goes on after "expected" */
+static void decode_eptp(const struct check_ctx *c, char *buf, size_t size) {
     uint64_t e = f(EPTP);
-    snprintf(buf, size,
-             "memory type %u, page-walk length %u, accessed/dirty %u, bits 11:7 %#x, physical-address width %u",
-             (unsigned)(e & EPTP_MEMTYPE), (unsigned)(e >> EPTP_WALK_SHIFT & 7) + 1, (unsigned)(e >> 6 & 1),
-             (unsigned)(e >> 7 & 31), c->caps->phys_bits);
+    append(buf, size,
+           "\n     decoded   memory type %u, page-walk length %u, accessed/dirty %u, bits 11:7 %#x, bits 63:%u %#llx",
+           (unsigned)(e & EPTP_MEMTYPE), (unsigned)(e >> EPTP_WALK_SHIFT & 7) + 1, (unsigned)(e >> 6 & 1),
+           (unsigned)(e >> 7 & 31), c->caps->phys_bits, (unsigned long long)(e >> c->caps->phys_bits));
+}
+
+EXPLAIN(eptp_memtype) {
+    uint64_t cap = c->caps->ept_vpid;
+    snprintf(buf, size, "bits 2:0 to be %s",
+             either(cap & VMX_EPT_UC, cap & VMX_EPT_WB, "0 (UC)", "6 (WB)", "0 (UC) or 6 (WB)"));
+    decode_eptp(c, buf, size);
+}
+EXPLAIN(eptp_walk) {
+    uint64_t cap = c->caps->ept_vpid;
+    snprintf(buf, size, "bits 5:3 to be %s",
+             either(cap & VMX_EPT_WALK_4, cap & VMX_EPT_WALK_5, "3 (4 levels)", "4 (5 levels)",
+                    "3 (4 levels) or 4 (5 levels)"));
+    decode_eptp(c, buf, size);
+}
+EXPLAIN(eptp_ad) {
+    snprintf(buf, size, "bit 6 clear: this processor has no accessed and dirty flags for EPT");
+    decode_eptp(c, buf, size);
+}
+EXPLAIN(eptp_reserved) {
+    snprintf(buf, size, "bits 11:7 and bits 63:%u clear: the physical-address width is %u", c->caps->phys_bits,
+             c->caps->phys_bits);
+    decode_eptp(c, buf, size);
 }
 
 EXPLAIN(width) {
-    snprintf(buf, size, "the physical-address width is %u: expected at most %#llx", c->caps->phys_bits,
-             (1ull << c->caps->phys_bits) - 1);
+    snprintf(buf, size, "at most %#llx: the physical-address width is %u", (1ull << c->caps->phys_bits) - 1,
+             c->caps->phys_bits);
 }
 
 EXPLAIN(canonical) {
-    snprintf(buf, size, "the linear-address width is %u: bits 63:%u must all equal bit %u", c->caps->lin_bits,
-             c->caps->lin_bits, c->caps->lin_bits - 1u);
+    snprintf(buf, size, "bits 63:%u all equal to bit %u: the linear-address width is %u", c->caps->lin_bits,
+             c->caps->lin_bits - 1u, c->caps->lin_bits);
 }
 
-EXPLAIN(vtpr) { snprintf(buf, size, "VTPR is %#x: expected a threshold of at most %u", c->vtpr, c->vtpr >> 4u); }
+EXPLAIN(vtpr) { snprintf(buf, size, "a threshold of at most %u: VTPR is %#x", c->vtpr >> 4u, c->vtpr); }
 
 EXPLAIN(link_revision) {
-    snprintf(buf, size, "memory holds %#x, the revision identifier is %#x", c->link_revision,
-             (unsigned)(c->caps->basic & 0x7FFFFFFF));
+    bool shadow = c_proc2(c, VMX_PROC2_VMCS_SHADOWING);
+    snprintf(buf, size, "%#x at the address in the field (bit 31 %s)\n     memory    %#x there",
+             (unsigned)(c->caps->basic & 0x7FFFFFFF) | (shadow ? 1u << 31 : 0),
+             shadow ? "set: \"VMCS shadowing\" is 1" : "clear: \"VMCS shadowing\" is 0", c->link_revision);
 }
 
 EXPLAIN(vmfunc) {
-    snprintf(buf, size, "supported: %#llx; must be 0: %#llx", (unsigned long long)c->caps->vmfunc,
-             (unsigned long long)(f(VM_FUNCTION_CONTROLS) & ~c->caps->vmfunc));
+    snprintf(buf, size, "no bits but those of %#llx, which are supported; must be 0: %#llx",
+             (unsigned long long)c->caps->vmfunc, (unsigned long long)(f(VM_FUNCTION_CONTROLS) & ~c->caps->vmfunc));
 }

@@ -410,6 +410,34 @@ static void test_checks_rows_read_only_the_fields_they_name(void **state) {
     }
 }
 
+static const struct vmx_check *row_of(const char *id) {
+    for (unsigned n = 0; n < vmx_check_count(); n++)
+        if (!strcmp(vmx_check_row(n)->id, id)) return vmx_check_row(n);
+    fail_msg("no rule %s", id);
+    return NULL;
+}
+
+/* The text of an explanation follows "expected". */
+static void test_checks_explanations_of_eptp_say_what_is_expected(void **state) {
+    static const char *const says[][2] = {
+        {"ctl.eptp.memory-type", "bits 2:0 to be 0 (UC) or 6 (WB)\n"},
+        {"ctl.eptp.walk-length", "bits 5:3 to be 3 (4 levels)"      },
+        {"ctl.eptp.reserved",    "bits 11:7 and bits 63:"           },
+    };
+    struct bench b;
+    char text[512];
+    (void)state;
+    prepare(&b, 0);
+    b.f[F_EPTP] = 0xF8B; /* memory type 3, 2 levels, reserved bits */
+    for (unsigned n = 0; n < sizeof says / sizeof says[0]; n++) {
+        const struct vmx_check *r = row_of(says[n][0]);
+        assert_true(vmx_check_broken(&b.c, r));
+        r->explain(&b.c, text, sizeof text);
+        if (strncmp(text, says[n][1], strlen(says[n][1])) != 0) fail_msg("%s: '%s'", r->id, text);
+        assert_non_null(strstr(text, "decoded   memory type 3, page-walk length 2"));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_checks_valid_vmcs_breaks_none),
@@ -419,6 +447,7 @@ int main(void) {
         cmocka_unit_test(test_checks_groups_follow_the_manual),
         cmocka_unit_test(test_checks_rows_read_only_the_fields_they_name),
         cmocka_unit_test(test_checks_repeated_after_a_write_find_what_a_full_check_finds),
+        cmocka_unit_test(test_checks_explanations_of_eptp_say_what_is_expected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
