@@ -90,8 +90,10 @@ class Hvsim:
     def __init__(self, program):
         self.program = program
 
+    names = {"intel": ["max-intel", "skylake-server", "nehalem"], "amd": ["max-amd", "zen3", "barcelona"]}
+
     def models(self, image):
-        return {"intel": ["max-intel"], "amd": ["max-amd"]}.get(vendor_of(image), ["max-intel", "max-amd"])
+        return self.names.get(vendor_of(image), self.names["intel"] + self.names["amd"])
 
     def run(self, job, timeout):
         command = [self.program, "run", job.image, "--cpu", job.model, "--memory", f"{MEMORY_MIB}M", "--cpus",
