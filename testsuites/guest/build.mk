@@ -11,8 +11,8 @@ GUEST_TESTS := $(filter-out %/bench.elf %/demo.elf,$(GUEST_IMAGES))
 guest-images: $(GUEST_TESTS)
 
 test-guest: $(BUILD)/hvsim $(GUEST_TESTS)
-	python3 $(GUEST_DIR)/run-guest.py --hvsim $(BUILD)/hvsim $(GUEST_ARGS) $(GUEST_TESTS)
+	@python3 $(GUEST_DIR)/run-guest.py --hvsim $(BUILD)/hvsim $(GUEST_ARGS) $(GUEST_TESTS)
 TEST_TARGETS += test-guest
 
 test-guest-peers: $(GUEST_TESTS)
-	python3 $(GUEST_DIR)/run-guest.py --peers $(GUEST_ARGS) $(GUEST_TESTS)
+	@python3 $(GUEST_DIR)/run-guest.py --peers $(GUEST_ARGS) $(GUEST_TESTS)
