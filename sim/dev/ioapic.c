@@ -71,6 +71,10 @@ void ioapic_end_of_interrupt(struct device *d, uint8_t vector) {
     }
 }
 
+void ioapic_serve_levels(struct device *d) {
+    for (unsigned pin = 0; pin < PINS; pin++) serve_level((struct ioapic *)d, pin);
+}
+
 bool ioapic_sends_nmi(const struct device *d) {
     const struct ioapic *a = (const struct ioapic *)d;
     for (unsigned pin = 0; pin < PINS; pin++) {

@@ -268,7 +268,10 @@ static uint32_t reg_read(struct lapic *l, unsigned reg) {
 
 static void write_svr(struct lapic *l, uint32_t val) {
     l->svr = val;
-    if (val & SVR_ENABLE) return;
+    if (val & SVR_ENABLE) {
+        ioapic_retry(l->cpu->machine); /* levels that nobody accepted until now */
+        return;
+    }
     for (unsigned i = 0; i < 6; i++)
         l->lvt[i] |= LVT_MASKED; /* SDM 3, "Local APIC State After It Has Been Software Disabled" */
 }

@@ -31,14 +31,15 @@ static bool addressed(const struct lapic *l, const struct apic_message *msg) {
     return msg->dest == BROADCAST || msg->dest == l->id;
 }
 
-/* What a message does at one destination. A software-disabled APIC hears only INIT, NMI, SMI and SIPI:
- * SDM 3, "Local APIC State After It Has Been Software Disabled". */
-static void receive(struct lapic *l, const struct apic_message *msg) {
+/* What a message does at one destination; false: not accepted. A software-disabled APIC hears only INIT, NMI, SMI and
+ * SIPI: SDM 3, "Local APIC State After It Has Been Software Disabled". */
+static bool receive(struct lapic *l, const struct apic_message *msg) {
     struct cpu *cpu = l->cpu;
     switch ((enum apic_delivery)msg->delivery_mode) {
     case APIC_FIXED:
     case APIC_LOWEST:
-        if (l->svr & SVR_ENABLE) lapic_accept(l, msg->vector, msg->trigger);
+        if (!(l->svr & SVR_ENABLE)) return false;
+        lapic_accept(l, msg->vector, msg->trigger);
         break;
     case APIC_SMI:
         cpu_attention(cpu, ATTN_SMI);
@@ -56,13 +57,14 @@ static void receive(struct lapic *l, const struct apic_message *msg) {
         cpu_attention(cpu, ATTN_SIPI);
         break;
     case APIC_EXTINT:
-        if (!(l->svr & SVR_ENABLE)) break;
+        if (!(l->svr & SVR_ENABLE)) return false;
         l->extint = true;
         lapic_update(l);
         break;
     case APIC_RESERVED3:
-        break;
+        return false;
     }
+    return true;
 }
 
 /* Lowest priority: the processor whose PPR is lowest, of equals the one with the lowest APIC ID. Focus is not modelled.
@@ -80,15 +82,13 @@ static struct lapic *arbitrate(struct machine *m, const struct apic_message *msg
 bool apic_deliver(struct machine *m, const struct apic_message *msg) {
     if (msg->delivery_mode == APIC_LOWEST) {
         struct lapic *l = arbitrate(m, msg);
-        if (l) receive(l, msg);
-        return l != NULL;
+        return l && receive(l, msg);
     }
     bool any = false;
     for (unsigned i = 0; i < m->cpu_count; i++) {
         struct lapic *l = m->cpu[i]->lapic;
         if (!addressed(l, msg)) continue;
-        any = true;
-        receive(l, msg);
+        any |= receive(l, msg);
     }
     return any;
 }
@@ -134,6 +134,10 @@ void machine_set_intr(struct machine *m, bool level) {
 uint8_t pic_acknowledge(struct machine *m) { return pic_inta(m->pic); }
 
 void ioapic_eoi(struct machine *m, uint8_t vector) { ioapic_end_of_interrupt(m->ioapic, vector); }
+
+void ioapic_retry(struct machine *m) {
+    if (m->ioapic) ioapic_serve_levels(m->ioapic);
+}
 
 bool lines_send_nmi(const struct machine *m) {
     for (unsigned i = 0; i < m->cpu_count; i++)

@@ -82,8 +82,9 @@ struct apic_message {
     uint32_t dest;
     unsigned source; /* CPU id of the sender for shorthands */
 };
-bool apic_deliver(struct machine *m, const struct apic_message *msg);
+bool apic_deliver(struct machine *m, const struct apic_message *msg); /* was it accepted anywhere? */
 void ioapic_eoi(struct machine *m, uint8_t vector);
+void ioapic_retry(struct machine *m); /* a local APIC accepts from now on what it refused before */
 
 /* ---- local APIC, as the processor uses it (sim/dev/lapic.c) ---- */
 

@@ -405,6 +405,16 @@ static void test_ioapic_level_line_waits_for_eoi(void **state) {
     assert_false(ioapic_get(m, 0x30) & 1 << 14);
 }
 
+static void test_ioapic_level_refused_comes_when_the_lapic_is_enabled(void **state) {
+    struct machine *m = *state;
+    ioapic_set(m, 0x30, 0x8050);
+    machine_set_irq(m, 16, true); /* the local APIC is software-disabled */
+    assert_false(ioapic_get(m, 0x30) & 1 << 14);
+    enable(m);
+    assert_true(ioapic_get(m, 0x30) & 1 << 14);
+    assert_int_equal(lapic_acknowledge(m->cpu[0]), 0x50);
+}
+
 static void test_ioapic_eoi_suppressed_needs_its_register(void **state) {
     struct machine *m = *state;
     apic_write(m, 0, APIC_SVR, 0x11FF); /* no EOI broadcast */
@@ -459,6 +469,7 @@ int main(void) {
         TEST(test_ioapic_edge_line_delivers_once),
         TEST(test_ioapic_irq0_arrives_on_pin_2),
         TEST(test_ioapic_level_line_waits_for_eoi),
+        TEST(test_ioapic_level_refused_comes_when_the_lapic_is_enabled),
         TEST(test_ioapic_eoi_suppressed_needs_its_register),
         TEST(test_ioapic_masked_level_line_delivers_when_unmasked),
     };
