@@ -75,7 +75,14 @@ static unsigned distance(const char *a, size_t na, const char *b) {
     return row[nb];
 }
 
-/* The three features whose names are nearest, into text. */
+/* Near enough to be meant: two edits, of more letters than that, or the same beginning */
+static bool is_near(const char *name, size_t len, const char *feature, unsigned d) {
+    size_t same = 0;
+    while (same < len && feature[same] && name[same] == feature[same]) same++;
+    return (d <= 2 && d < len) || same >= 3;
+}
+
+/* Up to three features that may be meant, the nearest first, into text; empty: none. */
 static void nearest_features(const char *name, size_t len, char *out, size_t size) {
     bool taken[FEAT_COUNT] = {false};
     out[0] = 0;
@@ -83,11 +90,12 @@ static void nearest_features(const char *name, size_t len, char *out, size_t siz
         unsigned best = FEAT_NONE, best_d = ~0u;
         for (unsigned f = FEAT_NONE + 1; f < FEAT_COUNT; f++) {
             unsigned d = distance(name, len, feature_rows[f].name);
-            if (!taken[f] && implemented((enum feature)f) && d < best_d) {
-                best = f;
-                best_d = d;
-            }
+            if (taken[f] || !implemented((enum feature)f) || d >= best_d) continue;
+            if (!is_near(name, len, feature_rows[f].name, d)) continue;
+            best = f;
+            best_d = d;
         }
+        if (best == FEAT_NONE) return;
         taken[best] = true;
         size_t used = strlen(out);
         snprintf(out + used, size - used, "%s%s", n ? ", " : "", feature_rows[best].name);
@@ -124,7 +132,8 @@ static bool apply(struct cpu_model *m, const char *item, size_t len, char *err, 
     if (f == FEAT_NONE) {
         char near[128];
         nearest_features(item + 1, len - 1, near, sizeof near);
-        snprintf(err, err_size, "unknown CPU feature '%.*s': did you mean %s?", (int)len - 1, item + 1, near);
+        snprintf(err, err_size, "unknown CPU feature '%.*s'%s%s%s `--cpu help` lists them", (int)len - 1, item + 1,
+                 *near ? ": did you mean " : "", near, *near ? "?" : ";");
         return false;
     }
     if (item[0] == '+' && !implemented(f)) {

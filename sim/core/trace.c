@@ -36,7 +36,7 @@ static uint32_t category_bits(const char *name, size_t len) {
 }
 
 static bool parse_mask(const char *spec, const char *end, uint32_t *mask, char *err, size_t err_size) {
-    for (const char *p = spec; p < end;) {
+    for (const char *p = spec; p <= end;) {
         const char *comma = memchr(p, ',', (size_t)(end - p));
         const char *stop = comma ? comma : end;
         uint32_t bits = category_bits(p, (size_t)(stop - p));

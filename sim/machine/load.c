@@ -124,9 +124,26 @@ unsigned memory_areas(const struct machine *m, struct memory_area area[MEMORY_AR
 
 /* ---- formats ---- */
 
+/* A file with a header, loaded as a flat binary, starts with its headers: hardly what was meant. */
+static void note_header(const struct loader *l) {
+    uint32_t at;
+    const char *what = multiboot1_find(&l->image, &at)   ? "a multiboot header"
+                       : multiboot2_find(&l->image, &at) ? "a multiboot2 header"
+                       : elf_is(&l->image)               ? "an ELF header"
+                                                         : NULL;
+    if (what)
+        fprintf(stderr,
+                "hvsim: note: %s has %s, which is ignored: with --mode, --load-address or --entry the file is a flat "
+                "binary\n",
+                l->req->path, what);
+}
+
 static bool load_by_format(struct loader *l) {
     uint32_t at;
-    if (l->req->flat || l->req->has_load_address || l->req->has_entry) return flat_load(l);
+    if (l->req->flat || l->req->has_load_address || l->req->has_entry) {
+        note_header(l);
+        return flat_load(l);
+    }
     firmware_install(l->m);
     if (multiboot1_find(&l->image, &at)) return multiboot1_load(l, at);
     if (multiboot2_find(&l->image, &at)) return multiboot2_load(l, at);

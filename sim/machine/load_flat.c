@@ -78,6 +78,9 @@ bool flat_load(struct loader *l) {
     if (r->module_count)
         return load_fail(l, r->path,
                          "modules (--initrd) need a multiboot image; a flat binary has no way to find them");
+    if (r->append)
+        return load_fail(l, r->path,
+                         "a command line (--append) needs a multiboot image; a flat binary has no way to find it");
     if (entry < load || entry - load >= l->image.size)
         return load_fail(l, r->path, "entry %llx is outside the image [%llx, %llx); correct --entry or --load-address",
                          (ull)entry, (ull)load, (ull)load + (ull)l->image.size);
