@@ -92,17 +92,13 @@ static double host_time(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* The report on a triple fault is made from the state that the processor died in. */
+/* The report on a triple fault is made when it happens, those of the other ends here. */
 static void make_report(struct machine *m) {
     size_t size;
     FILE *out = open_memstream(&m->stop_report, &size);
     if (!out) return;
-    for (unsigned i = 0; i < m->cpu_count; i++) {
-        if (m->cpu[i]->intr.activity != ACT_SHUTDOWN && m->cpu_count > 1) continue;
-        fprintf(out,
-                "triple fault: a fault occurred while a double fault was delivered, and the processor shut down\n");
-        machine_report_cpu(m->cpu[i], out);
-    }
+    if (m->stop == STOP_RESET && m->reset_by) fprintf(out, "reset by %s\n", m->reset_by);
+    machine_report_where(m, out);
     fclose(out);
 }
 
@@ -119,9 +115,11 @@ API enum hvsim_stop hvsim_run(hvsim *h) {
         [STOP_POWEROFF] = HVSIM_STOP_POWEROFF,
     };
     double start = host_time();
+    free(h->m->stop_report);
+    h->m->stop_report = NULL;
     enum stop_reason stop = machine_run(h->m);
     h->host_seconds += host_time() - start;
-    if (stop == STOP_TRIPLE_FAULT && !h->m->stop_report) make_report(h->m);
+    if (stop != STOP_EXIT_PORT && stop != STOP_POWEROFF && !h->m->stop_report) make_report(h->m);
     return why[stop];
 }
 
@@ -135,8 +133,10 @@ API void hvsim_stats(hvsim *h, FILE *out) {
     struct machine *m = h->m;
     uint64_t insns = machine_insns(m);
     fprintf(out, "%llu instructions, %llu cycles of virtual time\n", (ull)insns, (ull)m->now);
-    fprintf(out, "%.3f s of host time, %.1f million instructions per second\n", h->host_seconds,
-            h->host_seconds > 0 ? (double)insns / h->host_seconds / 1e6 : 0.0);
+    fprintf(out, "%.*f s of host time", h->host_seconds < 1 ? 6 : 3, h->host_seconds);
+    if (h->host_seconds >= 0.01) /* a shorter run says nothing of the speed */
+        fprintf(out, ", %.1f million instructions per second", (double)insns / h->host_seconds / 1e6);
+    fputc('\n', out);
     for (unsigned i = 0; i < m->cpu_count; i++) {
         struct cpu *cpu = m->cpu[i];
         if (m->cpu_count > 1) fprintf(out, "CPU %u: %llu instructions\n", i, (ull)cpu_icount(cpu));

@@ -63,7 +63,9 @@ bool hvsim_load(hvsim *h, const struct hvsim_image *image, char *err, size_t err
 enum hvsim_stop hvsim_run(hvsim *h);
 void hvsim_interrupt(hvsim *h);              /* async-signal-safe: makes hvsim_run return */
 int hvsim_exit_value(const hvsim *h);        /* value written to the exit port */
-const char *hvsim_report(const hvsim *h);    /* text for a triple fault and the like; "" when there is none */
+const char *hvsim_report(const hvsim *h);    /* how and where the last run ended: after a triple fault all
+                                                about it, a line for each CPU after the others; "" after the exit port
+                                                and power-off */
 uint64_t hvsim_instructions(const hvsim *h); /* executed by all CPUs */
 uint64_t hvsim_state_hash(const hvsim *h);   /* of registers and memory: equal for equal runs */
 void hvsim_stats(hvsim *h, FILE *out);

@@ -278,6 +278,11 @@ static void on_signal(int sig) {
     if (running) hvsim_interrupt(running);
 }
 
+static int tell(const hvsim *h, const char *what, int status) {
+    fprintf(stderr, "%s%s", what, hvsim_report(h));
+    return status;
+}
+
 static int finish(hvsim *h, enum hvsim_stop stop) {
     switch (stop) {
     case HVSIM_STOP_EXIT:
@@ -285,24 +290,19 @@ static int finish(hvsim *h, enum hvsim_stop stop) {
     case HVSIM_STOP_POWEROFF:
         return CLI_OK;
     case HVSIM_STOP_TRIPLE_FAULT:
-        fputs(hvsim_report(h), stderr);
-        return CLI_TRIPLE_FAULT;
+        return tell(h, "", CLI_TRIPLE_FAULT);
     case HVSIM_STOP_RESET:
-        fputs("hvsim: the guest asked for a reset\n", stderr);
-        return CLI_RESET;
+        return tell(h, "hvsim: the guest asked for a reset\n", CLI_RESET);
     case HVSIM_STOP_IDLE:
-        fputs("hvsim: every processor is halted and nothing can wake it\n", stderr);
-        return CLI_IDLE;
+        return tell(h, "hvsim: every processor is halted and nothing can wake it\n", CLI_IDLE);
     case HVSIM_STOP_INSTRUCTIONS:
         fprintf(stderr, "hvsim: stopped after %llu instructions (--max-instructions)\n",
                 (unsigned long long)hvsim_instructions(h));
-        return CLI_INSTRUCTIONS;
+        return tell(h, "", CLI_INSTRUCTIONS);
     case HVSIM_STOP_TIMEOUT:
-        fputs("hvsim: stopped by --timeout\n", stderr);
-        return CLI_TIMEOUT;
+        return tell(h, "hvsim: stopped by --timeout\n", CLI_TIMEOUT);
     case HVSIM_STOP_USER:
-        fputs("hvsim: interrupted\n", stderr);
-        return CLI_INTERRUPTED;
+        return tell(h, "hvsim: interrupted\n", CLI_INTERRUPTED);
     }
     return CLI_USAGE;
 }

@@ -125,6 +125,8 @@ struct event {
 struct history_entry { /* for the report after a triple fault */
     struct event ev;
     uint16_t cs;
+    uint8_t mode;       /* as cpu->mode */
+    uint32_t idt_limit; /* of then */
     uint64_t rip, icount;
 };
 

@@ -47,7 +47,12 @@ static enum nesting nesting_of(const struct event *first, const struct event *se
 
 static void remember(struct cpu *cpu, const struct event *ev) {
     struct history_entry *h = &cpu->history[cpu->history_count++ % EXC_HISTORY];
-    *h = (struct history_entry){.ev = *ev, .cs = cpu->seg[SEG_CS].sel, .rip = cpu->rip, .icount = cpu_icount(cpu)};
+    *h = (struct history_entry){.ev = *ev,
+                                .cs = cpu->seg[SEG_CS].sel,
+                                .mode = cpu->mode,
+                                .idt_limit = cpu->ctl.idtr.limit,
+                                .rip = cpu->rip,
+                                .icount = cpu_icount(cpu)};
 }
 
 static void ask_extension(struct cpu *cpu, const struct event *ev) {
@@ -133,7 +138,7 @@ static char *report_text(struct cpu *cpu) {
     size_t size;
     FILE *out = open_memstream(&text, &size);
     if (!out) return NULL;
-    fprintf(out, "triple fault: an exception while #DF was being delivered shut the processor down\n");
+    fprintf(out, "hvsim: triple fault: an exception while #DF was being delivered shut the processor down\n");
     machine_report_cpu(cpu, out);
     fclose(out);
     return text;

@@ -50,7 +50,7 @@ static uint8_t take(struct kbc *k) {
 
 static void write_output_port(struct kbc *k, uint8_t val) {
     machine_set_a20(k->dev.machine, val & OUTPUT_A20);
-    if (!(val & OUTPUT_NOT_RESET)) machine_request_reset(k->dev.machine);
+    if (!(val & OUTPUT_NOT_RESET)) machine_request_reset(k->dev.machine, "the 8042's output port, bit 0");
 }
 
 static void controller_command(struct kbc *k, uint8_t cmd) {
@@ -97,7 +97,8 @@ static void controller_command(struct kbc *k, uint8_t cmd) {
         break;
     default:
         /* F0H-FFH pulse the output port's low bits that are 0; bit 0 is the processor's reset */
-        if (cmd >= 0xF0 && !(cmd & 1)) machine_request_reset(k->dev.machine);
+        if (cmd >= 0xF0 && !(cmd & 1))
+            machine_request_reset(k->dev.machine, "an 8042 command that pulses the reset line (port 64H)");
         break;
     }
 }
@@ -170,7 +171,7 @@ static void kbc_write(struct device *d, unsigned range, uint64_t offset, unsigne
     (void)offset, (void)size;
     if (range == RANGE_PORT92) {
         machine_set_a20(d->machine, val & PORT92_A20);
-        if (val & PORT92_RESET) machine_request_reset(d->machine);
+        if (val & PORT92_RESET) machine_request_reset(d->machine, "port 92H, bit 0");
         return;
     }
     k->last_was_command = range == RANGE_COMMAND;

@@ -25,7 +25,7 @@ static void pciconf_write(struct device *d, unsigned range, uint64_t offset, uns
     struct pciconf *p = (struct pciconf *)d;
     if (range == RANGE_ADDRESS && offset == 0 && size == 4) p->address = (uint32_t)val & ADDRESS_BITS;
     if (range != RANGE_ADDRESS || offset != RESET_PORT || size != 1) return;
-    if ((val & RESET_CPU) && !(p->reset_control & RESET_CPU)) machine_request_reset(d->machine);
+    if ((val & RESET_CPU) && !(p->reset_control & RESET_CPU)) machine_request_reset(d->machine, "port CF9H");
     p->reset_control = (uint8_t)val & 0x0E;
 }
 

@@ -175,8 +175,9 @@ struct machine {
     struct device *pic, *ioapic, *kbc; /* the ones others call */
 
     enum stop_reason stop;
-    int exit_status;   /* value written to the exit port */
-    char *stop_report; /* text, owned */
+    int exit_status;      /* value written to the exit port */
+    char *stop_report;    /* text, owned */
+    const char *reset_by; /* what asked for the reset */
     uint64_t max_insns;
 
     struct cpu_model *model;
@@ -199,6 +200,8 @@ enum stop_reason machine_run(struct machine *m);
 uint64_t machine_insns(const struct machine *m); /* executed by all CPUs */
 /* What a person wants to see when a CPU died: events, registers, disassembly, the extension's report. */
 void machine_report_cpu(struct cpu *cpu, FILE *out);
+/* Where each CPU is and what it does, one line each. */
+void machine_report_where(const struct machine *m, FILE *out);
 uint64_t machine_hash(struct machine *m); /* of registers and memory */
 
 static inline uint8_t *ram_ptr(struct machine *m, uint64_t pa, bool write) {
@@ -209,7 +212,7 @@ static inline uint8_t *ram_ptr(struct machine *m, uint64_t pa, bool write) {
 
 /* Ask every CPU to leave the run loop; the first reason wins. */
 void machine_stop(struct machine *m, enum stop_reason why);
-/* Reset request from the keyboard controller, port 92H or a triple fault. */
-void machine_request_reset(struct machine *m);
+/* Reset request from the keyboard controller, port 92H or CF9H; `by` says which, in words that live on. */
+void machine_request_reset(struct machine *m, const char *by);
 
 #endif

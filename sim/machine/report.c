@@ -17,6 +17,57 @@ static const char *vector_name(unsigned vec) {
     return vec < 32 && name[vec] ? name[vec] : "interrupt";
 }
 
+/* ---- error codes: SDM 3, "Error Code", "Interrupt 14-Page-Fault Exception (#PF)" ---- */
+
+static void print_page_error(uint32_t error, FILE *out) {
+    static const char *const bits[][2] = {
+        {"not present", "protection"    },
+        {"read",        "write"         },
+        {"supervisor",  "user"          },
+        {NULL,          "reserved bit"  },
+        {NULL,          "fetch"         },
+        {NULL,          "protection key"}
+    };
+    const char *sep = " (";
+    for (unsigned n = 0; n < sizeof bits / sizeof bits[0]; n++) {
+        const char *word = bits[n][error >> n & 1];
+        if (!word) continue;
+        fprintf(out, "%s%s", sep, word);
+        sep = ", ";
+    }
+    fputc(')', out);
+}
+
+/* Bytes of an entry of the table of interrupts */
+static unsigned entry_size(unsigned mode) { return !(mode & MODE_PROT) ? 4 : mode & MODE_LMA ? 16 : 8; }
+
+static void print_limit(const struct history_entry *h, FILE *out) {
+    unsigned vec = h->ev.error >> 3 & 0xFF, last = vec * entry_size(h->mode) + entry_size(h->mode) - 1;
+    if (h->ev.vector == VEC_GP && (h->ev.error & ERR_IDT) && last > h->idt_limit)
+        fprintf(out, "; entry %u of the IDT ends at %04x, beyond the IDT limit %04x", vec, last, h->idt_limit);
+}
+
+static void print_selector_error(uint32_t error, FILE *out) {
+    if (!(error & 0xFFFF)) return;
+    if (error & ERR_IDT)
+        fprintf(out, " (IDT entry %u", error >> 3 & 0xFF);
+    else
+        fprintf(out, " (selector %04x of the %s", error & 0xFFF8, error & 4 ? "LDT" : "GDT");
+    fprintf(out, "%s)", error & ERR_EXT ? ", EXT" : "");
+}
+
+/* There are no error codes in real mode. */
+static void print_error(const struct history_entry *h, FILE *out) {
+    if (h->ev.has_error && (h->mode & MODE_PROT)) {
+        fprintf(out, ", error code %04x", h->ev.error);
+        if (h->ev.vector == VEC_PF)
+            print_page_error(h->ev.error, out);
+        else if (h->ev.vector >= VEC_TS && h->ev.vector <= VEC_GP)
+            print_selector_error(h->ev.error, out);
+    }
+    print_limit(h, out);
+}
+
 static void report_history(const struct cpu *cpu, FILE *out) {
     uint64_t n = cpu->history_count < EXC_HISTORY ? cpu->history_count : EXC_HISTORY;
     if (!n) return;
@@ -25,7 +76,7 @@ static void report_history(const struct cpu *cpu, FILE *out) {
         const struct history_entry *h = &cpu->history[i % EXC_HISTORY];
         fprintf(out, "  after %llu instructions at %04x:%016llx: %s (vector %u)", (ull)h->icount, h->cs, (ull)h->rip,
                 vector_name(h->ev.vector), h->ev.vector);
-        if (h->ev.has_error) fprintf(out, ", error code %04x", h->ev.error);
+        print_error(h, out);
         if (h->ev.vector == VEC_PF && h->ev.type == EVT_HARD_EXC) fprintf(out, ", address %016llx", (ull)h->ev.info);
         fputc('\n', out);
     }
@@ -60,6 +111,24 @@ static void report_code(struct cpu *cpu, FILE *out) {
         fprintf(out, "%s %016llx  %s\n", n ? "  " : "=>", (ull)rip, avail ? text : "(not mapped)");
         if (!len) break;
         rip += len;
+    }
+}
+
+static const char *activity_name(const struct cpu *cpu) {
+    static const char *const names[] = {[ACT_ACTIVE] = "running",
+                                        [ACT_HLT] = "halted",
+                                        [ACT_SHUTDOWN] = "shut down",
+                                        [ACT_WAIT_SIPI] = "waiting for a SIPI",
+                                        [ACT_MWAIT] = "waiting in MWAIT"};
+    return cpu->intr.activity < sizeof names / sizeof names[0] ? names[cpu->intr.activity] : "?";
+}
+
+void machine_report_where(const struct machine *m, FILE *out) {
+    for (unsigned i = 0; i < m->cpu_count; i++) {
+        const struct cpu *cpu = m->cpu[i];
+        fprintf(out, "CPU %u: RIP %04x:%016llx %s%s, IF=%d, after %llu instructions\n", i, cpu->seg[SEG_CS].sel,
+                (ull)cpu->rip, activity_name(cpu), cpu->virt.guest ? " in the guest" : "", !!(cpu->rflags & FLAG_IF),
+                (ull)cpu_icount(cpu));
     }
 }
 

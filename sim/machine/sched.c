@@ -26,7 +26,10 @@ void machine_stop(struct machine *m, enum stop_reason why) {
     for (unsigned i = 0; i < m->cpu_count; i++) cpu_attention(m->cpu[i], ATTN_STOP);
 }
 
-void machine_request_reset(struct machine *m) { machine_stop(m, STOP_RESET); }
+void machine_request_reset(struct machine *m, const char *by) {
+    if (m->stop == STOP_NONE) m->reset_by = by;
+    machine_stop(m, STOP_RESET);
+}
 
 /* Run one CPU until the slice ends or the next timer is due. */
 static enum run_result run_slice(struct machine *m, struct cpu *cpu, uint64_t quantum) {
@@ -73,10 +76,10 @@ static void skip_time(struct machine *m) {
     machine_stop(m, STOP_IDLE_FOREVER);
 }
 
-static uint64_t host_seconds(void) {
+static uint64_t host_nanoseconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec;
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 static void between_slices(struct machine *m, uint64_t deadline) {
@@ -84,7 +87,7 @@ static void between_slices(struct machine *m, uint64_t deadline) {
         m->interrupted = 0;
         machine_stop(m, STOP_USER);
     }
-    if (deadline && host_seconds() >= deadline) machine_stop(m, STOP_TIMEOUT);
+    if (deadline && host_nanoseconds() >= deadline) machine_stop(m, STOP_TIMEOUT);
     if (m->max_insns && machine_insns(m) >= m->max_insns) machine_stop(m, STOP_MAX_INSNS);
     if (m->now >= m->poll_due) {
         uart_poll(m->uart);
@@ -110,7 +113,7 @@ static void run_round(struct machine *m) {
 }
 
 enum stop_reason machine_run(struct machine *m) {
-    uint64_t deadline = m->timeout_seconds ? host_seconds() + m->timeout_seconds : 0;
+    uint64_t deadline = m->timeout_seconds ? host_nanoseconds() + m->timeout_seconds * 1000000000ull : 0;
     m->stop = STOP_NONE;
     for (unsigned i = 0; i < m->cpu_count; i++) m->cpu[i]->intr.attn &= ~(uint32_t)ATTN_STOP;
     timers_fire(m);

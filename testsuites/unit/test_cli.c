@@ -77,12 +77,17 @@ static void test_cli_bad_usage_says_what_to_do(void **state) {
         {"run halt --max-instructions -5",                    "expected a number"          },
         {"run halt --trace exec",                             "CATEGORY"                   },
         {"run halt --trace exec,steps:x",                     "'steps' is no category"     },
+        {"run halt --trace exec,:x",                          "'' is no category"          },
+        {"run halt --trace ,exec:x",                          "'' is no category"          },
         {"run halt --rtc yesterday",                          "2026-01-01T00:00:00"        },
         {"run halt --cpu 8086 --mode real",                   "8086"                       },
-        {"run halt --cpu max-intel,+warp --mode real",        "warp"                       },
+        {"run halt --cpu max-intel,+warp --mode real",        "'warp'; `--cpu help` lists" },
+        {"run halt --cpu max-intel,-x2apik --mode real",      "did you mean x2apic"        },
         {"run missing",                                       "missing: cannot open"       },
         {"run halt",                                          "no multiboot header"        },
         {"run halt --mode real --initrd x",                   "multiboot image"            },
+        {"run halt --mode real --append x",                   "multiboot image"            },
+        {"run halt --cpus two",                               "1 to 64"                    },
     };
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) check(cases[i][0], 2, cases[i][1]);
 }
@@ -96,10 +101,13 @@ static void test_cli_exit_port_gives_odd_status(void **state) {
 static void test_cli_each_end_has_its_status(void **state) {
     (void)state;
     check("run halt --mode real", 8, "nothing can wake it");
-    check("run reset --mode real", 6, "reset");
+    check("run halt --mode real", 8, "CPU 0: RIP 0000:0000000000007c02 halted, IF=0, after 2 instructions");
+    check("run halt --mode real --cpus 2 --trace exec:t", 8, "CPU 1: RIP f000:000000000000fff0 waiting for a SIPI");
+    check("run reset --mode real", 6, "reset by an 8042 command");
     check("run off --mode real", 0, "");
-    check("run triple --mode protected", 4, "triple fault");
+    check("run triple --mode protected", 4, "hvsim: triple fault");
     check("run loop --mode real --max-instructions 1000", 10, "after 1000 instructions");
+    check("run loop --mode real --max-instructions 1000", 10, "running, IF=0, after 1000 instructions");
     check("run loop --mode real --timeout 1", 12, "--timeout");
 }
 
@@ -108,9 +116,27 @@ static void test_cli_triple_fault_report_is_complete(void **state) {
     char out[65536];
     assert_int_equal(run("run triple --mode protected", out, sizeof out), 4);
     assert_says(out, "#UD");
+    assert_says(out, "error code 0033 (IDT entry 6, EXT); entry 6 of the IDT ends at 0037, beyond the IDT limit 0000");
     assert_says(out, "RIP=0000000000100000");
     assert_says(out, "CR0=");
     assert_says(out, "=> 0000000000100000  ud2");
+}
+
+static void test_cli_real_mode_exceptions_have_no_error_codes(void **state) {
+    (void)state;
+    char out[65536];
+    assert_int_equal(run("run triple16 --mode real", out, sizeof out), 4);
+    assert_says(out, "#GP (vector 13); entry 6 of the IDT ends at 001b");
+    assert_null(strstr(out, "error code"));
+}
+
+/* What is loaded as a flat binary though it has a header is noted. */
+static void test_cli_ignored_header_is_noted(void **state) {
+    (void)state;
+    char out[65536];
+    check("run elf --mode real --entry 0x7c04", 8, "note: elf has an ELF header, which is ignored");
+    run("run halt --mode real", out, sizeof out);
+    assert_null(strstr(out, "note:"));
 }
 
 static void test_cli_consoles_go_where_told(void **state) {
@@ -175,8 +201,12 @@ static void write_images(void) {
     static const uint8_t reset[] = {0xB0, 0xFE, 0xE6, 0x64, 0xF4};
     static const uint8_t off[] = {0xBA, 0x04, 0x06, 0xB8, 0x00, 0x34, 0xEF, 0xF4}; /* S5 */
     static const uint8_t triple[] = {0x0F, 0x0B};
+    static const uint8_t triple16[] = {0x0E, 0x0F, 0x01, 0x1E, 0x00, 0x00, 0x0F, 0x0B}; /* LIDT of zeros; UD2 */
+    static const uint8_t elf[] = {0x7F, 'E', 'L', 'F', 0xFA, 0xF4};
     static const uint8_t loop[] = {0x40, 0x89, 0x06, 0x00, 0x05, 0xEB, 0xF9};
     static const uint8_t print[] = {0xBA, 0xF8, 0x03, 0xB0, 'S', 0xEE, 0xB0, 'E', 0xE6, 0xE9, 0xB0, 0x00, 0xE6, 0xF4};
+    write_image("triple16", triple16, sizeof triple16);
+    write_image("elf", elf, sizeof elf);
     write_image("vmx", vmx, sizeof vmx);
     write_image("halt", halt, sizeof halt);
     write_image("exit3", exit3, sizeof exit3);
@@ -194,6 +224,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_cli_exit_port_gives_odd_status),
         cmocka_unit_test(test_cli_each_end_has_its_status),
         cmocka_unit_test(test_cli_triple_fault_report_is_complete),
+        cmocka_unit_test(test_cli_real_mode_exceptions_have_no_error_codes),
+        cmocka_unit_test(test_cli_ignored_header_is_noted),
         cmocka_unit_test(test_cli_consoles_go_where_told),
         cmocka_unit_test(test_cli_stats_and_trace),
         cmocka_unit_test(test_cli_same_run_same_hash),
