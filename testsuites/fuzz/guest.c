@@ -1,0 +1,104 @@
+/* The guest of the fuzzers. */
+#include "testsuites/fuzz/guest.h"
+
+#include <stdio.h>
+
+#include "sim/core/system.h"
+
+uint64_t rng_next(struct rng *r) { /* xorshift64* */
+    r->s ^= r->s >> 12;
+    r->s ^= r->s << 25;
+    r->s ^= r->s >> 27;
+    return r->s * 0x2545F4914F6CDD1Dull;
+}
+
+void put(struct machine *m, uint64_t pa, uint64_t v, unsigned size) { machine_write(m, pa, &v, size); }
+
+static uint64_t descriptor(uint32_t ar, uint32_t base, uint32_t limit) {
+    return (limit & 0xFFFF) | (uint64_t)(base & 0xFFFFFF) << 16 | (uint64_t)(ar & 0xF0FF) << 40 |
+           (uint64_t)(limit >> 16 & 15) << 48 | (uint64_t)(base >> 24) << 56;
+}
+
+void write_gdt(struct machine *m) {
+    static const uint32_t ars[] = {0,
+                                   AR_CODE_SEG(0) | AR_L | AR_G,
+                                   AR_DATA_SEG(0) | AR_DB | AR_G,
+                                   AR_CODE_SEG(0) | AR_DB | AR_G,
+                                   AR_CODE_SEG(3) | AR_DB | AR_G,
+                                   AR_DATA_SEG(3) | AR_DB | AR_G,
+                                   AR_CODE_SEG(3) | AR_L | AR_G,
+                                   AR_CODE_SEG(0),
+                                   AR_DATA_SEG(0),
+                                   AR_CODE_SEG(0) | AR_CONFORM};
+    for (unsigned n = 0; n < sizeof ars / sizeof ars[0]; n++)
+        put(m, GDT_BASE + 8 * n, n ? descriptor(ars[n], 0, 0xFFFFF) : 0, 8);
+    put(m, GDT_BASE + 0x50, descriptor(AR_P | DESC_TSS_AVAIL, TSS_BASE, 0x2FFF), 8);
+    put(m, GDT_BASE + 0x58, 0, 8);
+}
+
+void write_idt(struct machine *m, bool is_long, bool is_16, struct rng *r) {
+    for (unsigned v = 0; v < 256; v++) {
+        uint32_t to = CODE_BASE + (uint32_t)(rng_next(r) % CODE_BYTES);
+        uint32_t type = is_16 ? DESC_INT16 : DESC_INT | (unsigned)(rng_next(r) & 1);
+        uint16_t cs = is_long ? 8 : is_16 ? 0x38 : 0x18;
+        if (is_16) to &= 0xFFFF;
+        uint64_t gate = (to & 0xFFFF) | (uint64_t)cs << 16 | (uint64_t)(0xE0 | type) << 40 | (uint64_t)(to >> 16) << 48;
+        put(m, IDT_BASE + (is_long ? 16 : 8) * v, gate, 8);
+        if (is_long) put(m, IDT_BASE + 16 * v + 8, 0, 8);
+        if (v < 64) put(m, IVT_BASE + 4 * v, (uint64_t)(LOW_CODE >> 4) << 16 | (rng_next(r) & 0xFFFF), 4);
+    }
+}
+
+void write_tss(struct machine *m, bool is_long) {
+    for (unsigned o = 0; o < 0x80; o += 8) put(m, TSS_BASE + o, 0, 8);
+    for (unsigned n = 0; n < 10; n++)
+        if (is_long) put(m, TSS_BASE + 4 + 8 * n, CODE_BASE - 0x1000 - 0x800 * n, 8);
+    if (!is_long)
+        for (unsigned n = 0; n < 3; n++) {
+            put(m, TSS_BASE + 4 + 8 * n, CODE_BASE - 0x1000, 4);
+            put(m, TSS_BASE + 8 + 8 * n, 0x10, 4);
+        }
+    put(m, TSS_BASE + 0x66, 0x68, 2);
+}
+
+void write_page_tables(struct machine *m) {
+    put(m, PT_BASE, (PT_BASE + 0x1000) | 7, 8);
+    for (unsigned n = 0; n < 4; n++) put(m, PT_BASE + 0x1000 + 8 * n, (PT_BASE + 0x2000 + 0x1000 * n) | 7, 8);
+    for (unsigned n = 0; n < 2048; n++) put(m, PT_BASE + 0x2000 + 8 * n, (uint64_t)n << 21 | 0x87, 8);
+}
+
+void write_code(struct machine *m, uint64_t base, struct rng *r) {
+    static const uint8_t hot[] = {0x0F, 0x0F, 0x0F, 0x66, 0xF3, 0xF2, 0xF0, 0x67, 0x48, 0x4C, 0x00, 0x01,
+                                  0x20, 0x22, 0x30, 0x32, 0xA2, 0xC7, 0xAE, 0x38, 0xCF, 0xCD, 0x9D, 0x8E,
+                                  0xEA, 0x9A, 0xCA, 0xE4, 0xE6, 0xEC, 0xEE, 0x6C, 0x6E, 0xA4, 0xA5, 0xAB,
+                                  0xC8, 0xC9, 0xFF, 0xF4, 0xFA, 0xFB, 0x78, 0x79, 0xD8};
+    uint8_t buf[4096];
+    for (unsigned page = 0; page < CODE_BYTES; page += sizeof buf) {
+        bool biased = rng_next(r) & 1;
+        for (unsigned n = 0; n < sizeof buf; n++) {
+            uint64_t x = rng_next(r);
+            buf[n] = biased && (x & 3) == 0 ? hot[(x >> 8) % sizeof hot] : (uint8_t)(x >> 16);
+        }
+        machine_write(m, base + page, buf, sizeof buf);
+    }
+}
+
+struct machine *fuzz_machine(const char *program, const char *model_name) {
+    char err[256];
+    struct cpu_model *model = model_parse(model_name, err, sizeof err);
+    struct machine_config c = {.model = model, .ram_size = RAM_BYTES, .cpus = 1};
+    struct machine *m = model ? machine_create(&c, err, sizeof err) : NULL;
+    if (!m) fprintf(stderr, "%s: %s\n", program, err);
+    return m;
+}
+
+static void out_of_time(void *m) { machine_stop(m, STOP_USER); }
+
+void fuzz_run(struct machine *m, uint64_t insns, uint64_t cycles) {
+    struct timer limit;
+    timer_init(&limit, out_of_time, m);
+    timer_arm(m, &limit, machine_now(m) + cycles);
+    m->max_insns = machine_insns(m) + insns;
+    machine_run(m);
+    timer_cancel(m, &limit);
+}
