@@ -22,9 +22,9 @@ struct fuzz_mode {
     uint8_t cpl;
 };
 
-#define PG64             (CR0_PE | CR0_PG | CR0_NE | CR0_WP)
-#define LONG_CR4         (CR4_PAE | CR4_PGE | CR4_FSGSBASE)
-#define LONG_EFER        (EFER_LME | EFER_LMA | EFER_SCE | EFER_NXE)
+#define PG64      (CR0_PE | CR0_PG | CR0_NE | CR0_WP)
+#define LONG_CR4  (CR4_PAE | CR4_PGE | CR4_FSGSBASE)
+#define LONG_EFER (EFER_LME | EFER_LMA | EFER_SCE | EFER_NXE)
 
 static const struct fuzz_mode modes[] = {
     {"real",             CR0_ET,          0,                   0,                     AR_CODE_SEG(0),                AR_DATA_SEG(0),                FLAG_FIXED,                       0},
@@ -52,7 +52,7 @@ static void set_state(struct cpu *cpu, const struct fuzz_mode *mode, struct rng 
     cpu_reset(cpu, false);
     cpu->intr.activity = ACT_ACTIVE;
     cpu->ctl.cr0 = mode->cr0;
-    cpu->ctl.cr4 = mode->cr4 & cr4_supported(cpu);
+    cpu->ctl.cr4 = mode->cr4 & cr4_supported(cpu->model);
     cpu->ctl.efer = mode->efer & (efer_supported(cpu) | EFER_LMA);
     cpu->ctl.cr3 = PT_BASE;
     cpu->ctl.gdtr = (struct dtable){GDT_BASE, 0x5F};
