@@ -409,7 +409,8 @@ const struct insn *block_lookup(struct cpu *cpu) {
     }
     if (!b) b = build(bc, cpu, host, pa, la, mode);
     /* a limit at the end of a page: only an instruction that crosses it can go beyond */
-    if ((alone || (b->cross && !cpu_is_64(cpu))) && cpu->rip + b->insn[0].len - 1 > cpu->seg[SEG_CS].limit) cpu_gp0(cpu);
+    if ((alone || (b->cross && !cpu_is_64(cpu))) && cpu->rip + b->insn[0].len - 1 > cpu->seg[SEG_CS].limit)
+        cpu_gp0(cpu);
     if (!b->cross && !alone)
         cpu->jump[jump_index(la)] = (struct jump_entry){.la = la, .key = cpu->fetch_key, .insn = b->insn};
     return b->insn;
