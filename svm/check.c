@@ -188,17 +188,18 @@ static void print_field(const struct svm_check_ctx *c, const struct svm_check_fi
         fprintf(out, "%s = %#" PRIx64, f->name, *v);
 }
 
-void svm_check_explain(const struct svm_check_ctx *c, FILE *out) {
-    for (unsigned n = 0; n < svm_check_count; n++) {
-        const struct svm_check *r = &svm_checks[n];
-        if (!svm_check_broken(c, r)) continue;
-        fprintf(out, "  %s: %s\n    ", r->id, r->rule);
-        print_field(c, r->fields[0], out);
-        fprintf(out, ", expected %s", r->expected);
-        for (unsigned k = 1; k < sizeof r->fields / sizeof r->fields[0] && r->fields[k]; k++) {
-            fputs(k == 1 ? " (" : ", ", out);
-            print_field(c, r->fields[k], out);
-        }
-        fprintf(out, "%s\n    APM 2, \"%s\"\n", r->fields[1] ? ")" : "", r->section);
+static void tell_rule(const struct svm_check_ctx *c, const struct svm_check *r, unsigned number, FILE *out) {
+    fprintf(out, "  %u. %s\n     rule      %s.\n", number, r->id, r->rule);
+    for (unsigned k = 0; k < sizeof r->fields / sizeof r->fields[0] && r->fields[k]; k++) {
+        fputs(k ? "     with      " : "     found     ", out);
+        print_field(c, r->fields[k], out);
+        fputc('\n', out);
     }
+    fprintf(out, "     expected  %s\n     see       APM 2, \"%s\"\n", r->expected, r->section);
+}
+
+void svm_check_explain(const struct svm_check_ctx *c, FILE *out) {
+    unsigned number = 0;
+    for (unsigned n = 0; n < svm_check_count; n++)
+        if (svm_check_broken(c, &svm_checks[n])) tell_rule(c, &svm_checks[n], ++number, out);
 }

@@ -75,10 +75,9 @@ void svm_record_entry(struct cpu *cpu) {
 void svm_print_failure(const struct svm *s, FILE *out) {
     unsigned broken = 0;
     for (unsigned n = 0; n < svm_check_count; n++) broken += svm_check_broken(&s->failed, &svm_checks[n]);
-    fprintf(out,
-            "hvsim: VMRUN failed: #VMEXIT(VMEXIT_INVALID), %u rule%s broken by the VMCB at %#" PRIx64
-            " (VMRUN returns to RIP %#" PRIx64 ")\n",
-            broken, broken == 1 ? "" : "s", s->failed_vmcb, s->failed_rip);
+    fprintf(out, "hvsim: VMRUN failed, VMCB %#" PRIx64 ": %u rule%s broken.\n", s->failed_vmcb, broken,
+            broken == 1 ? "" : "s");
+    fprintf(out, "  result  #VMEXIT(VMEXIT_INVALID) to RIP %#" PRIx64 ", after VMRUN\n", s->failed_rip);
     svm_check_explain(&s->failed, out);
 }
 

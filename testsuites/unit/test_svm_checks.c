@@ -55,7 +55,7 @@ static const struct test_case {
     const char *what;
     struct change change[6];
 } cases[] = {
-    {"svm.efer.svme",            "SVME clear",                                   {SET(efer, EFER_LME | EFER_LMA)}                                   },
+    {"1. svm.efer.svme",         "SVME clear",                                   {SET(efer, EFER_LME | EFER_LMA)}                                   },
     {"svm.cr0.cd-nw",            "NW without CD",                                {SET(cr0, CR0_PE | CR0_PG | CR0_NW)}                               },
     {NULL,                       "NW with CD",                                   {SET(cr0, CR0_PE | CR0_PG | CR0_NW | CR0_CD)}                      },
     {NULL,                       "CD without NW",                                {SET(cr0, CR0_PE | CR0_PG | CR0_CD)}                               },
@@ -176,13 +176,14 @@ static void test_check_report_names_every_broken_rule(void **state) {
     svm_check_explain(&c, out);
     fclose(out);
     static const char *const wanted[] = {
-        "svm.efer.svme",
-        "EFER = 0xd00, expected bit 12 (SVME) set",
+        "1. svm.efer.svme",
+        "found     EFER = 0xd00\n     expected  bit 12 (SVME) set\n",
         "svm.asid.zero",
-        "GUEST_ASID = 0, expected 1 or more",
-        "svm.long.pae",
-        "CR4 = 0, expected bit 5 (PAE) set (EFER = 0xd00, CR0 = 0x80010031)",
-        "APM 2, \"Canonicalization and Consistency Checks\"",
+        "found     GUEST_ASID = 0\n     expected  1 or more\n",
+        "2. svm.long.pae",
+        "found     CR4 = 0\n     with      EFER = 0xd00\n     with      CR0 = 0x80010031\n     expected  bit 5 (PAE) "
+        "set\n",
+        "see       APM 2, \"Canonicalization and Consistency Checks\"",
     };
     for (size_t n = 0; n < sizeof wanted / sizeof wanted[0]; n++)
         if (!strstr(text, wanted[n])) fail_msg("\"%s\" is not in the report:\n%s", wanted[n], text);
