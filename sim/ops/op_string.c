@@ -236,7 +236,7 @@ static bool __attribute__((noinline)) rep_lods(struct cpu *cpu, const struct ins
     unsigned steps = 0;
     for (uint64_t count; (count = rep_count(cpu, i)) != 0;) {
         uint64_t n = affordable(cpu, i, count);
-        uint8_t *src;
+        uint8_t *src = NULL;
         if (n > 1) n = string_run(cpu, i, i->seg, RSI, MEM_READ, n, &src);
         if (n > 1) { /* all but the last leave no trace */
             acc_set(cpu, i, host_element(cpu->rflags & FLAG_DF ? src : src + ((n - 1) << i->size), i->size));
