@@ -55,7 +55,7 @@ static const struct test_case {
     const char *what;
     struct change change[6];
 } cases[] = {
-    {"1. svm.efer.svme",         "SVME clear",                                   {SET(efer, EFER_LME | EFER_LMA)}                                   },
+    {"svm.efer.svme",            "SVME clear",                                   {SET(efer, EFER_LME | EFER_LMA)}                                   },
     {"svm.cr0.cd-nw",            "NW without CD",                                {SET(cr0, CR0_PE | CR0_PG | CR0_NW)}                               },
     {NULL,                       "NW with CD",                                   {SET(cr0, CR0_PE | CR0_PG | CR0_NW | CR0_CD)}                      },
     {NULL,                       "CD without NW",                                {SET(cr0, CR0_PE | CR0_PG | CR0_CD)}                               },
@@ -180,7 +180,7 @@ static void test_check_report_names_every_broken_rule(void **state) {
         "found     EFER = 0xd00\n     expected  bit 12 (SVME) set\n",
         "svm.asid.zero",
         "found     GUEST_ASID = 0\n     expected  1 or more\n",
-        "2. svm.long.pae",
+        ". svm.long.pae",
         "found     CR4 = 0\n     with      EFER = 0xd00\n     with      CR0 = 0x80010031\n     expected  bit 5 (PAE) "
         "set\n",
         "see       APM 2, \"Canonicalization and Consistency Checks\"",
