@@ -37,6 +37,28 @@ static uint64_t code_of(unsigned slot) {
     return slot < SVM_EXIT_SLOTS ? slot : slot == SVM_SLOT_NPF ? VMEXIT_NPF : VMEXIT_INVALID;
 }
 
+/* EXITINFO1 and EXITINFO2 in words, of the exits where they say much. APM 2, "IOIO Intercepts", "MSR Intercepts",
+ * "Nested versus Guest Page Faults, Fault Ordering"; the general registers but RAX are still the guest's. */
+static void decode_info(const struct cpu *cpu, uint64_t code, uint64_t info1, uint64_t info2, char *buf, size_t size) {
+    buf[0] = 0;
+    if (code == VMEXIT_IOIO) {
+        unsigned bytes = info1 >> IOIO_SZ_SHIFT & 7; /* SZ8, SZ16, SZ32: bit n is 2^n bytes, so the field is the size */
+        snprintf(buf, size, " (%s%s%s port %04x, %u byte%s)", info1 & IOIO_REP ? "REP " : "",
+                 info1 & IOIO_TYPE_IN ? "IN" : "OUT", info1 & IOIO_STR ? "S" : "",
+                 (unsigned)(info1 >> IOIO_PORT_SHIFT & 0xFFFF), bytes, bytes == 1 ? "" : "s");
+    } else if (code == VMEXIT_MSR)
+        snprintf(buf, size, " (%s %x)", info1 & 1 ? "WRMSR" : "RDMSR", (uint32_t)cpu->gpr[RCX]);
+    else if (code == VMEXIT_NPF)
+        snprintf(buf, size, " (%s, %s, GPA %#" PRIx64 ")",
+                 info1 & 16  ? "fetch"
+                 : info1 & 2 ? "write"
+                             : "read",
+                 info1 & 8   ? "reserved bit"
+                 : info1 & 1 ? "protection"
+                             : "not present",
+                 info2);
+}
+
 void svm_record_exit(struct cpu *cpu, uint64_t code, uint64_t info1, uint64_t info2, uint64_t rip) {
     struct svm *s = svm_of(cpu);
     cpu->virt.exits++;
@@ -46,11 +68,12 @@ void svm_record_exit(struct cpu *cpu, uint64_t code, uint64_t info1, uint64_t in
     s->ring[s->ring_count++ % SVM_RING] = (struct svm_exit_entry){
         .icount = cpu_icount(cpu), .vmcb_pa = s->vmcb_pa, .code = code, .info1 = info1, .info2 = info2, .rip = rip};
     if (!trace_on(cpu->machine, TRACE_EXITS)) return;
-    char name[24];
+    char name[24], words[64];
+    decode_info(cpu, code, info1, info2, words, sizeof words);
     trace_line(cpu->machine, cpu, TRACE_EXITS,
-               "#VMEXIT %s VMCB %#" PRIx64 " RIP %#" PRIx64 " EXITINFO1 %#" PRIx64 " EXITINFO2 %#" PRIx64
+               "#VMEXIT %s%s VMCB %#" PRIx64 " RIP %#" PRIx64 " EXITINFO1 %#" PRIx64 " EXITINFO2 %#" PRIx64
                " EXITINTINFO %#" PRIx64,
-               svm_exit_name(code, name), s->vmcb_pa, rip, info1, info2,
+               svm_exit_name(code, name), words, s->vmcb_pa, rip, info1, info2,
                code == VMEXIT_INVALID ? 0 : s->vmcb.control.exitintinfo);
 }
 

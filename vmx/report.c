@@ -100,6 +100,26 @@ void vmx_note_failure(struct cpu *cpu, const struct check_ctx *c, const struct v
 
 /* ---- exits and entries ---- */
 
+static struct event info_event(uint32_t info) {
+    return (struct event){.vector = (uint8_t)(info & VMX_INFO_VECTOR), .type = info >> VMX_INFO_TYPE_SHIFT & 7};
+}
+
+static void trace_exit(struct cpu *cpu, const struct vmx_exit *x) {
+    char words[96], more[96] = "";
+    size_t used = 0;
+    vmx_decode_qualification(cpu, x, words, sizeof words);
+    if (x->info & VMX_INFO_VALID) {
+        const struct event ev = info_event(x->info);
+        used = (size_t)snprintf(more, sizeof more, " vector %02x (%s)", ev.vector, event_name(&ev));
+        if (x->info & VMX_INFO_ERROR_CODE)
+            used += (size_t)snprintf(more + used, sizeof more - used, " error code %04x", x->error);
+    }
+    if (x->has_gpa) snprintf(more + used, sizeof more - used, " GPA %#" PRIx64, x->gpa);
+    trace_line(cpu->machine, cpu, TRACE_EXITS, "VM exit %u (%s%s%s) RIP %#" PRIx64 " qualification %#" PRIx64 "%s",
+               x->reason & 0xFFFF, vmx_reason_name(x->reason), *words ? ": " : "", words, x->rip, x->qualification,
+               more);
+}
+
 void vmx_note_exit(struct cpu *cpu, const struct vmx_exit *x) {
     struct vmx *v = vmx_of(cpu);
     uint32_t basic = x->reason & 0xFFFF;
@@ -113,10 +133,7 @@ void vmx_note_exit(struct cpu *cpu, const struct vmx_exit *x) {
     v->last_reason = basic;
     v->exit_cycles = cpu_cycles(cpu);
     v->exit_open = true;
-    if (trace_on(cpu->machine, TRACE_EXITS))
-        trace_line(cpu->machine, cpu, TRACE_EXITS,
-                   "VM exit %u (%s) qualification %#" PRIx64 " info %#x RIP %#" PRIx64 " GPA %#" PRIx64, basic,
-                   vmx_reason_name(basic), x->qualification, x->info, x->rip, x->has_gpa ? x->gpa : 0);
+    if (trace_on(cpu->machine, TRACE_EXITS)) trace_exit(cpu, x);
 }
 
 void vmx_note_entry(struct cpu *cpu) {
@@ -145,7 +162,10 @@ static void report_last_exits(const struct vmx *v, FILE *out) {
         fprintf(out, "  %12" PRIu64 "  %-30s qualification %#-12" PRIx64 " guest RIP %#" PRIx64, r->icount,
                 vmx_reason_name(r->reason), r->qualification, r->rip);
         if (r->gpa) fprintf(out, " GPA %#" PRIx64, r->gpa);
-        if (r->info & VMX_INFO_VALID) fprintf(out, " vector %u type %u", r->info & VMX_INFO_VECTOR, r->info >> 8 & 7);
+        if (r->info & VMX_INFO_VALID) {
+            const struct event ev = info_event(r->info);
+            fprintf(out, " vector %02x (%s)", ev.vector, event_name(&ev));
+        }
         fputc('\n', out);
     }
 }

@@ -127,6 +127,11 @@ void vmcs_clear(struct cpu *cpu, uint64_t addr);            /* VMCLEAR: writes i
 void vmcs_write(struct vmx *v, struct vmcs *c, unsigned field,
                 uint64_t val); /* VMWRITE: masks, notes what must be checked again */
 
+/* ---- decode.c ---- */
+/* The exit qualification in words, of the reasons where it says much; "" of the others. The guest's general registers
+ * are still there. */
+void vmx_decode_qualification(const struct cpu *cpu, const struct vmx_exit *x, char *buf, size_t size);
+
 /* ---- fail.c: results of instructions ---- */
 void vmx_succeed(struct cpu *cpu);
 /* VMfailValid, or VMfailInvalid without a current VMCS; says nothing */

@@ -83,10 +83,7 @@ static void deliver_real(struct cpu *cpu, const struct event *ev) {
 void deliver_event(struct cpu *cpu, const struct event *ev) {
     cpu->delivering = *ev;
     cpu->delivering.valid = true;
-    if (trace_on(cpu->machine, TRACE_INT))
-        trace_line(cpu->machine, cpu, TRACE_INT, "vector %u type %u error %x info %llx at %x:%llx", ev->vector,
-                   ev->type, ev->has_error ? ev->error : 0, (unsigned long long)ev->info, cpu->seg[SEG_CS].sel,
-                   (unsigned long long)cpu->rip);
+    if (trace_on(cpu->machine, TRACE_INT)) trace_event(cpu, ev);
     if (cpu_is_real(cpu))
         deliver_real(cpu, &cpu->delivering);
     else

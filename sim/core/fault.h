@@ -35,6 +35,8 @@ static inline bool event_is_soft(const struct event *ev) {
     return ev->type == EVT_SOFT_INT || ev->type == EVT_SOFT_EXC;
 }
 
+/* For people: "#GP" of an exception, else what the type is, as "external interrupt". */
+const char *event_name(const struct event *ev);
 /* Does this vector push an error code? */
 bool vector_has_error(unsigned vec);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "decoder/decoder.h"
+#include "sim/core/fault.h"
 #include "sim/core/mem.h"
 
 static const struct {
@@ -115,4 +116,26 @@ void trace_insn(struct cpu *cpu) {
     for (unsigned i = 0; i < len; i++) snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
     trace_line(cpu->machine, cpu, TRACE_EXEC, "%c %04x:%016llx %-30s %s", cpu->virt.guest ? 'G' : '.',
                cpu->seg[SEG_CS].sel, (unsigned long long)cpu->rip, hex, avail ? text : "(not mapped)");
+}
+
+const char *event_name(const struct event *ev) {
+    static const char *const exceptions[32] = {
+        [VEC_DE] = "#DE", [VEC_DB] = "#DB", [VEC_NMI] = "NMI", [VEC_BP] = "#BP", [VEC_OF] = "#OF",
+        [VEC_BR] = "#BR", [VEC_UD] = "#UD", [VEC_NM] = "#NM",  [VEC_DF] = "#DF", [VEC_TS] = "#TS",
+        [VEC_NP] = "#NP", [VEC_SS] = "#SS", [VEC_GP] = "#GP",  [VEC_PF] = "#PF", [VEC_MF] = "#MF",
+        [VEC_AC] = "#AC", [VEC_MC] = "#MC", [VEC_XM] = "#XM",  [VEC_VE] = "#VE", [VEC_CP] = "#CP"};
+    static const char *const types[8] = {[EVT_EXTERNAL] = "external interrupt", [EVT_NMI] = "NMI",
+                                         [EVT_HARD_EXC] = "exception",          [EVT_SOFT_INT] = "INT n",
+                                         [EVT_PRIV_SOFT_EXC] = "INT1",          [EVT_SOFT_EXC] = "INT3 or INTO"};
+    if (ev->type == EVT_HARD_EXC && ev->vector < 32 && exceptions[ev->vector]) return exceptions[ev->vector];
+    return ev->type < 8 && types[ev->type] ? types[ev->type] : "event";
+}
+
+void trace_event(struct cpu *cpu, const struct event *ev) {
+    char error[24] = "", info[32] = "";
+    if (ev->has_error && !cpu_is_real(cpu)) snprintf(error, sizeof error, " error code %04x", ev->error);
+    if (ev->type == EVT_HARD_EXC && ev->vector == VEC_PF)
+        snprintf(info, sizeof info, " address %llx", (unsigned long long)ev->info);
+    trace_line(cpu->machine, cpu, TRACE_INT, "vector %02x (%s)%s%s at %04x:%llx", ev->vector, event_name(ev), error,
+               info, cpu->seg[SEG_CS].sel, (unsigned long long)cpu->rip);
 }

@@ -39,4 +39,7 @@ void trace_line(struct machine *m, const struct cpu *cpu, enum trace_what what, 
 /* The instruction about to be executed at cpu->rip (a TRACE_EXEC line). */
 void trace_insn(struct cpu *cpu);
 
+/* An event about to be delivered (a TRACE_INT line). */
+void trace_event(struct cpu *cpu, const struct event *ev);
+
 #endif

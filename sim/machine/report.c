@@ -1,21 +1,13 @@
 /* What a person wants to see when a processor died: the events that led to it, the registers, the code, the extension's
  * report. */
 #include "decoder/decoder.h"
+#include "sim/core/fault.h"
 #include "sim/core/flags.h"
 #include "sim/core/mem.h"
 #include "sim/core/trace.h"
 #include "sim/machine/machine.h"
 
 typedef unsigned long long ull;
-
-static const char *vector_name(unsigned vec) {
-    static const char *const name[32] = {
-        [VEC_DE] = "#DE", [VEC_DB] = "#DB", [VEC_NMI] = "NMI", [VEC_BP] = "#BP", [VEC_OF] = "#OF",
-        [VEC_BR] = "#BR", [VEC_UD] = "#UD", [VEC_NM] = "#NM",  [VEC_DF] = "#DF", [VEC_TS] = "#TS",
-        [VEC_NP] = "#NP", [VEC_SS] = "#SS", [VEC_GP] = "#GP",  [VEC_PF] = "#PF", [VEC_MF] = "#MF",
-        [VEC_AC] = "#AC", [VEC_MC] = "#MC", [VEC_XM] = "#XM",  [VEC_VE] = "#VE", [VEC_CP] = "#CP"};
-    return vec < 32 && name[vec] ? name[vec] : "interrupt";
-}
 
 /* ---- error codes: SDM 3, "Error Code", "Interrupt 14-Page-Fault Exception (#PF)" ---- */
 
@@ -75,7 +67,7 @@ static void report_history(const struct cpu *cpu, FILE *out) {
     for (uint64_t i = cpu->history_count - n; i < cpu->history_count; i++) {
         const struct history_entry *h = &cpu->history[i % EXC_HISTORY];
         fprintf(out, "  after %llu instructions at %04x:%016llx: %s (vector %u)", (ull)h->icount, h->cs, (ull)h->rip,
-                vector_name(h->ev.vector), h->ev.vector);
+                event_name(&h->ev), h->ev.vector);
         print_error(h, out);
         if (h->ev.vector == VEC_PF && h->ev.type == EVT_HARD_EXC) fprintf(out, ", address %016llx", (ull)h->ev.info);
         fputc('\n', out);

@@ -156,6 +156,11 @@ static void test_cli_stats_and_trace(void **state) {
     run("run exit3 --mode real --trace exec,io:t; cat t", out, sizeof out);
     assert_says(out, "mov al, 3");
     assert_says(out, "out 1 00f4 <- 3");
+    run("run triple --mode protected --trace int:t; cat t", out, sizeof out);
+    assert_says(out, "vector 06 (#UD) at 0008:100000\n");
+    assert_says(out, "vector 0d (#GP) error code 0033 at 0008:100000\n");
+    run("run vmx --mode long --trace exits:t; cat t", out, sizeof out);
+    assert_says(out, "exits VMRESUME failed at RIP 0x100064: VMfailValid, error 5");
     run("run exit3 --mode real --syntax att --trace exec:t; cat t", out, sizeof out);
     assert_says(out, "$3, %al");
 }
