@@ -141,7 +141,7 @@ static void apic_access_exit(struct cpu *cpu, unsigned offset, unsigned access) 
         type = ACCESS_WRITE;
     struct vmx_exit x = {.reason = VMX_REASON_APIC_ACCESS,
                          .qualification = offset | (uint64_t)type << 12,
-                         .rip = vmx_insn_rip(cpu),
+                         .rip = vmx_delivery_rip(cpu),
                          .length = cpu->cur ? cpu->cur->len : 0,
                          .set_rf = !delivering};
     vmx_exit(cpu, &x);

@@ -41,6 +41,7 @@ struct check_ctx {
     bool lma, smm, has_memory;
     uint8_t vtpr;           /* byte 80H of the virtual-APIC page */
     uint32_t link_revision; /* first 4 bytes at the VMCS link pointer */
+    uint64_t current;       /* the current-VMCS pointer */
     uint64_t pdpte[4];      /* what guest CR3 points to */
 };
 

@@ -9,6 +9,7 @@
 static void context_init(struct cpu *cpu, struct check_ctx *c) {
     const struct vmx *v = vmx_of(cpu);
     c->f = v->current->f;
+    c->current = v->current->addr;
     c->caps = &v->caps;
     c->lma = cpu->ctl.efer & EFER_LMA;
     c->smm = cpu->intr.smm;
@@ -95,6 +96,7 @@ static void load_non_register(struct cpu *cpu, struct vmx *v, const uint64_t *f)
     static const uint8_t activity[] = {ACT_ACTIVE, ACT_HLT, ACT_SHUTDOWN, ACT_WAIT_SIPI};
     uint32_t block = (uint32_t)f[F_GUEST_INTERRUPTIBILITY];
     bool vnmi = v->pin & VMX_PIN_VIRTUAL_NMIS;
+    v->host_nmi = cpu->intr.nmi_blocked;
     cpu->intr.sti_shadow = block & VMX_BLOCK_STI;
     cpu->intr.movss_shadow = block & VMX_BLOCK_MOV_SS;
     v->vnmi_blocked = vnmi && (block & VMX_BLOCK_NMI);
@@ -213,7 +215,10 @@ void vmx_enter(struct cpu *cpu, bool launch) {
     vmcs->valid = CHECK_ALL;
     load_guest(cpu, &c);
     unsigned bad = vmx_msr_load(cpu, c.f[F_ENTRY_MSR_LOAD_ADDR], (uint32_t)c.f[F_ENTRY_MSR_LOAD_COUNT]);
-    if (bad) vmx_entry_failed(cpu, VMX_REASON_MSR_LOADING, bad);
+    if (bad) {
+        cpu->intr.nmi_blocked = v->host_nmi; /* SDM 3, "VM-Entry Failures During or After Loading Guest State" */
+        vmx_entry_failed(cpu, VMX_REASON_MSR_LOADING, bad);
+    }
     vmcs->launched = true;
     vmcs->stale = false;
     vmx_note_entry(cpu);

@@ -7,11 +7,9 @@ void vmx_second_stage_fault(struct cpu *cpu, const struct mmu_result *r, unsigne
     struct vmx_exit x = {.reason = violation ? VMX_REASON_EPT_VIOLATION : VMX_REASON_EPT_MISCONFIGURATION,
                          .gpa = r->gpa,
                          .has_gpa = true,
-                         .rip = vmx_insn_rip(cpu)};
+                         .rip = vmx_delivery_rip(cpu)};
     (void)access;
     if (cpu->cur) x.length = cpu->cur->len;
-    if (ev->valid && !cpu->cur && (event_is_soft(ev) || ev->type == EVT_PRIV_SOFT_EXC))
-        x.rip = (x.rip - ev->insn_len) & cpu_ip_mask(cpu); /* injected: RIP is past the instruction */
     if (violation) {
         x.qualification = r->qualification;
         if (r->gla_valid) {

@@ -99,6 +99,7 @@ static void triple_fault(struct cpu *cpu) {
 }
 
 bool vmx_event(struct cpu *cpu, enum virt_event ev) {
+    if (vmx_of(cpu)->aborted) return false; /* SDM 3, "VMX Aborts": only RESET ends that shutdown */
     switch (ev) {
     case VIRT_INIT:
         return init_signal(cpu);

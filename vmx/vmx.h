@@ -90,6 +90,7 @@ struct vmx {
     /* controls in effect while the guest runs */
     uint32_t pin, proc, proc2, exit, entry;
     bool vnmi_blocked;   /* virtual-NMI blocking */
+    bool host_nmi;       /* blocking by NMI before VM entry, for an entry that fails */
     bool mtf_pending;    /* an MTF VM exit is due at the next boundary, whatever is executed */
     uint64_t mtf_cycles; /* at VM entry: the monitor trap flag waits for one instruction or event more */
     uint32_t trap_exit;  /* a VM exit due after the present instruction: its reason, 0 none */
@@ -177,6 +178,13 @@ void vmx_load_host(struct cpu *cpu);
 _Noreturn void vmx_abort(struct cpu *cpu, enum vmx_abort why);
 /* RIP of the instruction being executed, or of the next one between instructions. */
 static inline uint64_t vmx_insn_rip(const struct cpu *cpu) { return cpu->cur ? cpu_insn_rip(cpu, cpu->cur) : cpu->rip; }
+/* The same for an exit that may come while an event is delivered: RIP is past the instruction of one that was injected.
+ */
+static inline uint64_t vmx_delivery_rip(const struct cpu *cpu) {
+    const struct event *ev = &cpu->delivering;
+    bool soft = ev->valid && (event_is_soft(ev) || ev->type == EVT_PRIV_SOFT_EXC);
+    return soft && !cpu->cur ? (cpu->rip - ev->insn_len) & cpu_ip_mask(cpu) : vmx_insn_rip(cpu);
+}
 
 /* ---- msrarea.c: MSR-load and MSR-store areas; 0 or the number of the entry at fault (1 is the first) ---- */
 unsigned vmx_msr_load(struct cpu *cpu, uint64_t addr, uint32_t count);

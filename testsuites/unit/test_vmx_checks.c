@@ -14,8 +14,9 @@
 #include "vmx/check.h"
 #include "vmx/layout.h"
 
-#define PHYS_BITS  46
-#define PHYS_LIMIT (1ull << PHYS_BITS)
+#define PHYS_BITS    46
+#define PHYS_LIMIT   (1ull << PHYS_BITS)
+#define CURRENT_VMCS 0xD000
 
 enum preset {
     P_GUEST32 = 1,      /* a 32-bit guest */
@@ -187,8 +188,12 @@ static void prepare(struct bench *b, unsigned presets) {
     set_controls(b->f, &b->caps);
     set_host(b->f);
     set_guest(b->f);
-    b->c = (struct check_ctx){
-        .f = b->f, .caps = &b->caps, .lma = true, .has_memory = true, .link_revision = VMCS_REVISION};
+    b->c = (struct check_ctx){.f = b->f,
+                              .caps = &b->caps,
+                              .lma = true,
+                              .has_memory = true,
+                              .link_revision = VMCS_REVISION,
+                              .current = CURRENT_VMCS};
     if (presets & (P_GUEST32 | P_HOST32)) preset_guest32(b->f);
     if (presets & P_VM86) preset_vm86(b->f);
     if (presets & P_PAE) b->f[F_GUEST_CR4] |= CR4_PAE;
