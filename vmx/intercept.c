@@ -45,15 +45,16 @@ static void need_control(struct cpu *cpu, uint32_t control) {
     if (!vmx_proc2(vmx_of(cpu), control)) cpu_ud(cpu);
 }
 
-static void rdtscp(struct cpu *cpu) {
+static void rdtscp(struct cpu *cpu, enum icept_stage stage) {
     need_control(cpu, VMX_PROC2_ENABLE_RDTSCP);
-    if (vmx_proc(vmx_of(cpu), VMX_PROC_RDTSC_EXITING)) vmx_exit_insn(cpu, VMX_REASON_RDTSCP, 0);
+    if (stage != STAGE_BEFORE_EXC && vmx_proc(vmx_of(cpu), VMX_PROC_RDTSC_EXITING))
+        vmx_exit_insn(cpu, VMX_REASON_RDTSCP, 0);
 }
 
-static void invpcid(struct cpu *cpu) {
+static void invpcid(struct cpu *cpu, enum icept_stage stage) {
     struct vmx_exit x = {.reason = VMX_REASON_INVPCID};
     need_control(cpu, VMX_PROC2_ENABLE_INVPCID);
-    if (vmx_proc(vmx_of(cpu), VMX_PROC_INVLPG_EXITING)) vmx_exit_insn_info(cpu, &x);
+    if (stage != STAGE_BEFORE_EXC && vmx_proc(vmx_of(cpu), VMX_PROC_INVLPG_EXITING)) vmx_exit_insn_info(cpu, &x);
 }
 
 /* ---- PAUSE ---- */
@@ -156,17 +157,23 @@ static void task_switch_exit(struct cpu *cpu, uint16_t selector, const struct vi
 
 /* ---- the hook ---- */
 
+/* The #UD of RDTSCP and INVPCID without their control "takes priority over any other exception the instruction may
+ * incur"; the VM exits of MOV DR come before exceptions as well. */
+static bool acts_before_exceptions(enum intercept what) {
+    return what == ICEPT_DR_READ || what == ICEPT_DR_WRITE || what == ICEPT_RDTSCP || what == ICEPT_INVPCID;
+}
+
 void vmx_intercept(struct cpu *cpu, enum icept_stage stage, enum intercept what, uint64_t a, uint64_t b) {
-    if (stage == STAGE_BEFORE_EXC && what != ICEPT_DR_READ && what != ICEPT_DR_WRITE) return;
+    if (stage == STAGE_BEFORE_EXC && !acts_before_exceptions(what)) return;
     switch (what) {
     case ICEPT_RDTSCP:
-        rdtscp(cpu);
+        rdtscp(cpu, stage);
         break;
     case ICEPT_RDPID:
         need_control(cpu, VMX_PROC2_ENABLE_RDTSCP);
         break;
     case ICEPT_INVPCID:
-        invpcid(cpu);
+        invpcid(cpu, stage);
         break;
     case ICEPT_PAUSE:
         pause(cpu);

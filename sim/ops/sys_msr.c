@@ -34,6 +34,7 @@ void body_rdtsc(struct cpu *cpu, const struct insn *i) {
 
 void body_rdtscp(struct cpu *cpu, const struct insn *i) {
     (void)i;
+    VIRT_INTERCEPT(cpu, STAGE_BEFORE_EXC, ICEPT_RDTSCP, 0, 0);
     if (tsc_forbidden(cpu)) cpu_gp0(cpu);
     VIRT_INTERCEPT(cpu, STAGE_BODY, ICEPT_RDTSCP, 0, 0);
     set_edx_eax(cpu, cpu_tsc(cpu));
