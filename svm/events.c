@@ -65,14 +65,22 @@ void svm_exception(struct cpu *cpu, const struct event *ev) {
     struct svm *s = svm_of(cpu);
     s->trap_pending = false; /* the instruction that asked for it has faulted */
     if (ev->type == EVT_SOFT_INT || ev->type == EVT_EXTERNAL || ev->type == EVT_NMI) return;
+    if (ev->type == EVT_PRIV_SOFT_EXC) return; /* "ICEBP Instruction Intercept": #DB's intercept is not for it */
     if (ev->vector >= 32 || !svm_intercepts(s, VMEXIT_EXCP0 + ev->vector)) return;
     /* "#DB": DR6 is written before the intercept; "#PF": CR2 is not. */
     if (ev->vector == VEC_DB) cpu->dbg.dr6 = (cpu->dbg.dr6 & ~0xFull) | (ev->info & (0xF | DR6_BD | DR6_BS | DR6_BT));
     svm_vmexit(cpu, VMEXIT_EXCP0 + ev->vector, ev->has_error ? ev->error : 0, ev->vector == VEC_PF ? ev->info : 0);
 }
 
+/* While an injected software event is delivered RIP is behind its instruction; an exit shows the instruction. */
+void svm_unwind_injection(struct cpu *cpu) {
+    const struct event *ev = &cpu->delivering;
+    if (ev->valid && !cpu->cur && event_is_soft(ev)) cpu->rip -= ev->insn_len;
+}
+
 void svm_second_stage_fault(struct cpu *cpu, const struct mmu_result *r, unsigned access) {
     (void)access; /* the walker has put it into the error code */
+    svm_unwind_injection(cpu);
     svm_vmexit(cpu, VMEXIT_NPF, r->error | (uint64_t)r->error_hi << 32, r->gpa);
 }
 

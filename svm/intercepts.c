@@ -189,6 +189,7 @@ static void on_task_switch(struct cpu *cpu, uint64_t selector, uint64_t b) {
     if (task->source == TASK_JMP) info2 |= TASK_SWITCH_JUMP;
     if (task->has_error) info2 |= TASK_SWITCH_HAS_ERROR | task->error;
     if (cpu->rflags & FLAG_RF) info2 |= TASK_SWITCH_RF;
+    svm_unwind_injection(cpu);
     svm_vmexit(cpu, VMEXIT_TASK_SWITCH, selector & 0xFFFF, info2);
 }
 

@@ -145,6 +145,7 @@ void svm_exception(struct cpu *cpu, const struct event *ev);
 bool svm_event(struct cpu *cpu, enum virt_event ev);
 bool svm_attention(struct cpu *cpu);
 bool svm_intr_allowed(struct cpu *cpu, bool if_ok);
+void svm_unwind_injection(struct cpu *cpu);
 void svm_second_stage_fault(struct cpu *cpu, const struct mmu_result *r, unsigned access);
 /* After V_IRQ, V_TPR or a trap changed: keep ATTN_VIRT right. */
 void svm_update_attention(struct cpu *cpu);

@@ -137,7 +137,8 @@ static void load_segments(struct cpu *cpu, const struct vmcb_save *v) {
 /* APM 2, "Segment State in the VMCB": real mode has CPL 0, virtual-8086 mode 3, whatever the VMCB says. */
 static uint8_t guest_cpl(const struct vmcb_save *v) {
     if (!(v->cr0 & CR0_PE)) return 0;
-    return v->rflags & FLAG_VM ? 3 : v->cpl & 3;
+    bool long_mode = (v->efer & EFER_LME) && (v->cr0 & CR0_PG);
+    return (v->rflags & FLAG_VM) && !long_mode ? 3 : v->cpl & 3;
 }
 
 static void load_control(struct cpu *cpu, const struct svm *s) {
@@ -160,6 +161,7 @@ static void load_registers(struct cpu *cpu, const struct vmcb_save *v) {
     cpu->gpr[RSP] = v->rsp;
     cpu->rip = v->rip;
     cpu->rflags = ((uint32_t)v->rflags & FLAG_ALL) | FLAG_FIXED;
+    if (cpu->ctl.efer & EFER_LMA) cpu->rflags &= ~FLAG_VM; /* there is no virtual-8086 mode in long mode */
     cpu->cc.op = CC(CC_FLAGS, 0);
     cpu->cpl = guest_cpl(v);
 }
