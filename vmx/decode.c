@@ -58,7 +58,7 @@ static const struct {
 } decoders[] = {
     {VMX_REASON_IO,            decode_io   },
     {VMX_REASON_CR_ACCESS,     decode_cr   },
-    {VMX_REASON_MOV_DR,     decode_dr   },
+    {VMX_REASON_MOV_DR,        decode_dr   },
     {VMX_REASON_RDMSR,         decode_rdmsr},
     {VMX_REASON_WRMSR,         decode_wrmsr},
     {VMX_REASON_EPT_VIOLATION, decode_ept  },
