@@ -226,6 +226,11 @@ static void exception_exits(void) {
     vm_expect(&vm, SVM_EXIT_EXCEPTION(VEC_DB), "single step is intercepted");
     ok_eq(vm.vmcb->rip, (uptr)e_tf_after, "single step: RIP is the next instruction's");
     ok_eq(vm.vmcb->dr6 & BIT(14), BIT(14), "single step: DR6.BS is in the VMCB");
+    /* "ICEBP": "that event is not interceptable by means of the #DB exception intercept" */
+    make(c_icebp, WORD_EXCEPTION, BIT(VEC_DB));
+    handler_set(VEC_DB, ignore);
+    vm_expect(&vm, SVM_EXIT_VMMCALL, "#DB of ICEBP isn't intercepted");
+    handler_set(VEC_DB, NULL);
     handler_set(VEC_BP, NULL);
 }
 

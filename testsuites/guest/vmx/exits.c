@@ -202,6 +202,7 @@ CODE(c_lgdt3, "lgdt (%rsp); vmcall");
 CODE(c_invlpg3, "invlpg (%rsp); vmcall");
 CODE(c_mov_dr3, "mov %dr7, %rax; vmcall");
 CODE(c_in3, "inb $0x80, %al; vmcall");
+CODE(c_invpcid3, "invpcid (%rsp), %rax; vmcall");
 
 static void to_cpl3(void) {
     vmcs_set(VMCS_GUEST_CS_SELECTOR, SEL_UCODE64 | 3);
@@ -239,6 +240,14 @@ static void privilege(void) {
         vmcs_set(VMCS_EXCEPTION_BITMAP, BIT(VEC_GP));
         vm_expect(&vm, row[i].reason, "%s", row[i].name);
         if (!row[i].reason) vm_field(VMCS_EXIT_INTERRUPTION_INFO, 0x80000B00 | VEC_GP, "%s: it is #GP", row[i].name);
+        vmclear(vm.vmcs);
+    }
+    struct vmx_vm vm; /* "INVPCID": its #UD "takes priority over any other exception the instruction may incur" */
+    if ((cpuid_if_present(7, 0).ebx & BIT(10)) && make(&vm, c_invpcid3, 0, 0, "INVPCID at CPL 3")) {
+        to_cpl3();
+        vmcs_set(VMCS_EXCEPTION_BITMAP, BIT(VEC_GP) | BIT(VEC_UD));
+        vm_expect(&vm, VMX_EXIT_EXCEPTION_OR_NMI, "INVPCID at CPL 3 that isn't enabled");
+        vm_field(VMCS_EXIT_INTERRUPTION_INFO, 0x80000300 | VEC_UD, "INVPCID at CPL 3 that isn't enabled: #UD");
         vmclear(vm.vmcs);
     }
 }
