@@ -40,7 +40,13 @@ endif
 .PHONY: all clean
 all: $(BUILD)/hvsim $(BUILD)/libhvsim.a $(BUILD)/libhvsim.so
 
-$(BUILD)/%.o: %.c
+# Missing Debian packages are installed before the first file is compiled.
+$(BUILD)/.deps: tools/deps.sh
+	@mkdir -p $(@D)
+	@tools/deps.sh build $(if $(findstring clang,$(CC)),clang)
+	@touch $@
+
+$(BUILD)/%.o: %.c | $(BUILD)/.deps
 	@mkdir -p $(@D)
 	$(call SAY,CC) $(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 

@@ -8,5 +8,6 @@ bench-image: $(BUILD)/guest/bench.elf
 
 # BENCH_ARGS passes options on, e.g. BENCH_ARGS="--quick --only sieve,crc"
 bench: $(BUILD)/hvsim $(BUILD)/guest/bench.elf
+	@tools/deps.sh peers
 	python3 testsuites/bench/bench.py --hvsim $(BUILD)/hvsim --image $(BUILD)/guest/bench.elf \
 	    --json $(BUILD)/bench.json $(BENCH_ARGS)
