@@ -38,6 +38,10 @@ OPFN op_fninit(struct cpu *cpu, const struct insn *i) {
     cpu->fpu = (struct fpu_regs){.fcw = FCW_INIT};
     NEXT(cpu, i);
 }
+OPFN op_fnop(struct cpu *cpu, const struct insn *i) {
+    check_x87(cpu, i);
+    NEXT(cpu, i);
+}
 OPFN op_fnclex(struct cpu *cpu, const struct insn *i) {
     check_x87(cpu, i);
     cpu->fpu.fsw &= (uint16_t)~FSW_EXCEPTION;
@@ -71,10 +75,10 @@ OPFN op_fwait(struct cpu *cpu, const struct insn *i) {
 }
 
 static const struct op_forms rows[] = {
-    ROW_ANY(FWAIT, 0, op_fwait),       ROW_ANY(FNINIT, 0, op_fninit),   ROW_ANY(FNCLEX, 0, op_fnclex),
-    ROW_ANY(FNSTCW, M, op_fnstcw),     ROW_ANY(FLDCW, M, op_fldcw),     ROW_ANY(FNSTSW, M, op_fnstsw_m),
-    ROW_ANY(FNSTSW, R, op_fnstsw_r),   ROW_ANY(INVALID, 0, op_ud),      ROW_ANY(CLASS_X87, 0, op_novec),
-    ROW_ANY(CLASS_MMX, 0, op_novec),   ROW_ANY(CLASS_VEC, 0, op_novec), ROW_ANY(CLASS_FXSR, 0, op_novec),
-    ROW_ANY(CLASS_XSAVE, 0, op_novec),
+    ROW_ANY(FWAIT, 0, op_fwait),      ROW_ANY(FNOP, 0, op_fnop),         ROW_ANY(FNINIT, 0, op_fninit),
+    ROW_ANY(FNCLEX, 0, op_fnclex),    ROW_ANY(FNSTCW, M, op_fnstcw),     ROW_ANY(FLDCW, M, op_fldcw),
+    ROW_ANY(FNSTSW, M, op_fnstsw_m),  ROW_ANY(FNSTSW, R, op_fnstsw_r),   ROW_ANY(INVALID, 0, op_ud),
+    ROW_ANY(CLASS_X87, 0, op_novec),  ROW_ANY(CLASS_MMX, 0, op_novec),   ROW_ANY(CLASS_VEC, 0, op_novec),
+    ROW_ANY(CLASS_FXSR, 0, op_novec), ROW_ANY(CLASS_XSAVE, 0, op_novec),
 };
 OP_GROUP(op_group_novec, rows);
