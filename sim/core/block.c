@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "decoder/decoder.h"
+#include "sim/core/seg.h"
 #include "sim/machine/machine.h"
 #include "sim/ops/op.h"
 
@@ -376,8 +377,7 @@ static uint64_t fetch_la(struct cpu *cpu, bool *alone) {
     uint64_t rip = cpu->rip, la = rip + cpu->seg[SEG_CS].base;
     *alone = false;
     if (cpu_is_64(cpu)) {
-        unsigned sh = cpu->ctl.cr4 & CR4_LA57 ? 7 : 16;
-        if ((uint64_t)((int64_t)(rip << sh) >> sh) != rip) cpu_gp0(cpu);
+        if (!is_canonical(cpu, rip)) cpu_gp0(cpu);
         return la;
     }
     uint32_t limit = cpu->seg[SEG_CS].limit;

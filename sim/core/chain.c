@@ -1,5 +1,6 @@
 /* How chains of blocks go on: links inside a page, the jump cache between pages, and the ways back to the run loop. */
 #include "sim/core/block.h"
+#include "sim/core/seg.h"
 #include "sim/ops/op.h"
 
 static insn_fn op_far_link;
@@ -37,8 +38,7 @@ void op_ud(struct cpu *cpu, const struct insn *i) {
 void check_branch_target(struct cpu *cpu, const struct insn *i, uint64_t rip) {
     bool ok;
     if (cpu_is_64(cpu)) {
-        unsigned sh = cpu->ctl.cr4 & CR4_LA57 ? 7 : 16;
-        ok = (uint64_t)((int64_t)(rip << sh) >> sh) == rip;
+        ok = is_canonical(cpu, rip);
     } else {
         ok = rip <= cpu->seg[SEG_CS].limit;
     }

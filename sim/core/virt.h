@@ -180,8 +180,7 @@ struct virt {
         if (__builtin_expect((cpu)->virt.guest, 0)) (cpu)->virt.ops->intercept(cpu, stage, what, a, b);                \
     } while (0)
 
-/* Registration: the two extensions export these; sim/core/model.c picks by the model's vendor through a table that the
- * library's root (frontends link it) fills with hvsim_register_virt(). */
+/* The two extensions; cpu_create() takes the one whose CPUID feature the model has. */
 extern const struct virt_ops vmx_virt_ops;
 extern const struct virt_ops svm_virt_ops;
 

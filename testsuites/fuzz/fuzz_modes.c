@@ -114,32 +114,4 @@ static bool fuzz(const char *model, uint64_t millions, uint64_t seed, bool verbo
     return true;
 }
 
-int main(int argc, char **argv) {
-    uint64_t millions = 3, seed = 1;
-    const char *models[] = {"max-intel", "max-amd"}, *only = NULL;
-    bool verbose = false;
-    for (int opt; (opt = getopt(argc, argv, "n:s:m:v")) != -1;) switch (opt) {
-        case 'n':
-            millions = strtoull(optarg, NULL, 0);
-            break;
-        case 's':
-            seed = strtoull(optarg, NULL, 0);
-            break;
-        case 'm':
-            only = optarg;
-            break;
-        case 'v':
-            verbose = true;
-            break;
-        default:
-            fprintf(stderr, "usage: fuzz_modes [-n MILLIONS] [-s SEED] [-m MODEL] [-v]\n");
-            return 2;
-        }
-    unsigned ok = 0;
-    if (only)
-        ok = fuzz(only, millions, seed, verbose);
-    else
-        for (unsigned n = 0; n < 2; n++) ok += fuzz(models[n], millions, seed, verbose);
-    printf("%u passed, %u failed\n", ok, (only ? 1 : 2) - ok);
-    return ok == (only ? 1u : 2u) ? 0 : 1;
-}
+int main(int argc, char **argv) { return fuzz_main(argc, argv, "fuzz_modes", fuzz); }

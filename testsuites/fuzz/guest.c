@@ -1,4 +1,6 @@
 /* The guest of the fuzzers. */
+#include <stdlib.h>
+#include <unistd.h>
 #include "testsuites/fuzz/guest.h"
 
 #include <stdio.h>
@@ -101,4 +103,31 @@ void fuzz_run(struct machine *m, uint64_t insns, uint64_t cycles) {
     m->max_insns = machine_insns(m) + insns;
     machine_run(m);
     timer_cancel(m, &limit);
+}
+
+int fuzz_main(int argc, char **argv, const char *program, fuzz_fn *fuzz) {
+    uint64_t millions = 3, seed = 1;
+    const char *models[] = {"max-intel", "max-amd"}, *only = NULL;
+    bool verbose = false;
+    for (int opt; (opt = getopt(argc, argv, "n:s:m:v")) != -1;) switch (opt) {
+        case 'n':
+            millions = strtoull(optarg, NULL, 0);
+            break;
+        case 's':
+            seed = strtoull(optarg, NULL, 0);
+            break;
+        case 'm':
+            only = optarg;
+            break;
+        case 'v':
+            verbose = true;
+            break;
+        default:
+            fprintf(stderr, "usage: %s [-n MILLIONS] [-s SEED] [-m MODEL] [-v]\n", program);
+            return 2;
+        }
+    unsigned ok = 0, all = only ? 1 : 2;
+    for (unsigned n = 0; n < all; n++) ok += fuzz(only ? only : models[n], millions, seed, verbose);
+    printf("%u passed, %u failed\n", ok, all - ok);
+    return ok == all ? 0 : 1;
 }

@@ -40,4 +40,9 @@ void write_code(struct machine *m, uint64_t base, struct rng *r);
  * never ends. */
 void fuzz_run(struct machine *m, uint64_t insns, uint64_t cycles);
 
+/* The command line of a fuzzer, `-n MILLIONS -s SEED -m MODEL -v`, around `fuzz`, which is run for each model and says
+ * whether all was well. Returns the exit status. */
+typedef bool fuzz_fn(const char *model, uint64_t millions, uint64_t seed, bool verbose);
+int fuzz_main(int argc, char **argv, const char *program, fuzz_fn *fuzz);
+
 #endif
