@@ -15,6 +15,8 @@ enum {
     ZYDIS_MNEMONIC_PUSH_SEG,
     ZYDIS_MNEMONIC_POP_SEG,
     ZYDIS_MNEMONIC_WBNOINVD,
+    ZYDIS_MNEMONIC_MOVSD_VEC,
+    ZYDIS_MNEMONIC_CMPSD_VEC,
     ZYDIS_MNEMONIC_CLASS_X87,
     ZYDIS_MNEMONIC_CLASS_MMX,
     ZYDIS_MNEMONIC_CLASS_VEC,
@@ -142,6 +144,7 @@ enum insn_id identify(const struct zinsn *z, const struct decode_features *feat)
     const ZydisDecodedInstruction *i = &z->i;
     enum insn_id id = (enum insn_id)id_of_mnemonic[i->mnemonic];
 
+    if (id >= INSN_VEC_FIRST) return identify_class(z);
     if (i->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY) {
         /* SDM 2 "VEX Prefix": not recognized in real-address and virtual-8086 mode */
         if (i->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX || !(z->mode & MODE_PROT) || (z->mode & MODE_VM86))

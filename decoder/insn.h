@@ -18,7 +18,8 @@ enum insn_id {
 #define INSN(id, ...) INSN_##id,
 #include "decoder/insns.def"
 #undef INSN
-    INSN_COUNT
+    INSN_COUNT,
+    INSN_VEC_FIRST = INSN_ADDPD, /* decoder/insns_vec.def */
 };
 
 /* Operand forms. R = register, M = memory, I = immediate; the first letter is the destination.

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/core/fault.h"
 #include "sim/core/flags.h"
 #include "sim/core/system.h"
 #include "sim/machine/machine.h"
@@ -44,7 +45,49 @@ static unsigned mode_of(const struct cpu *cpu) {
     return mode;
 }
 
+/* What each group of instructions asks for, first what makes it #UD, then what makes it #NM: SDM 3 table "Action Taken
+ * for Combinations of OSFXSR, OSXMMEXCPT, SSE, SSE2, SSE3, EM, MP, and TS", "x87 FPU Device-Not-Available"; SDM 2
+ * "Exception Conditions of Intel AVX Instructions". */
+static const struct gate_row {
+    uint8_t gate;
+    uint8_t nm_any;  /* #NM when one of these CR0 bits is 1 (all of them for FWAIT) */
+    uint8_t ud_cr0;  /* #UD when one of these CR0 bits is 1 */
+    uint32_t ud_cr4; /* #UD when one of these CR4 bits is 0 */
+    uint8_t xcr0;    /* #UD when one of these XCR0 bits is 0 */
+} gate_rows[] = {
+    {GATE_X87,   CR0_EM | CR0_TS, 0,      0,           0   },
+    {GATE_MMX,   CR0_TS,          CR0_EM, 0,           0   },
+    {GATE_SSE,   CR0_TS,          CR0_EM, CR4_OSFXSR,  0   },
+    {GATE_AVX,   CR0_TS,          0,      CR4_OSXSAVE, 0x06},
+    {GATE_EVEX,  CR0_TS,          0,      CR4_OSXSAVE, 0xE6},
+    {GATE_FXSR,  CR0_EM | CR0_TS, 0,      0,           0   },
+    {GATE_XSAVE, CR0_TS,          0,      CR4_OSXSAVE, 0   },
+};
+
+static bool gate_undefined(const struct cpu *cpu, const struct gate_row *g) {
+    return (cpu->ctl.cr0 & g->ud_cr0) || (~cpu->ctl.cr4 & g->ud_cr4) || (~cpu->ctl.xcr0 & g->xcr0);
+}
+
+static void update_gates(struct cpu *cpu) {
+    unsigned denied = (~cpu->ctl.cr0 & (CR0_MP | CR0_TS)) == 0 ? GATE_FWAIT : 0;
+    for (unsigned k = 0; k < sizeof gate_rows / sizeof gate_rows[0]; k++)
+        if ((cpu->ctl.cr0 & gate_rows[k].nm_any) || gate_undefined(cpu, &gate_rows[k])) denied |= gate_rows[k].gate;
+    cpu->denied = (uint8_t)denied;
+}
+
+void cpu_raise_denied(struct cpu *cpu, enum gate gate) {
+    for (unsigned k = 0; k < sizeof gate_rows / sizeof gate_rows[0]; k++)
+        if (gate_rows[k].gate == gate && gate_undefined(cpu, &gate_rows[k])) cpu_ud(cpu);
+    cpu_raise(cpu, VEC_NM);
+}
+
 void cpu_update_mode(struct cpu *cpu) {
+    const uint64_t gates = (cpu->ctl.cr0 & (CR0_EM | CR0_MP | CR0_TS)) | (cpu->ctl.cr4 & (CR4_OSFXSR | CR4_OSXSAVE)) |
+                           (cpu->ctl.xcr0 & 0xFF) << 32;
+    if (gates != cpu->gates_of) {
+        cpu->gates_of = gates;
+        update_gates(cpu);
+    }
     cpu->mode = (uint8_t)mode_of(cpu);
     tlb_select(cpu);
     cpu->fetch_key = (uint64_t)tlb_exec_ctx(cpu) << 8 | cpu->mode;
@@ -64,6 +107,7 @@ struct cpu *cpu_create(struct machine *m, const struct cpu_model *model, unsigne
     cpu->machine = m;
     cpu->model = model;
     cpu->id = id;
+    cpu->gates_of = ~0ull;
     cpu->virt.special_page = ~0ull;
     cpu->rng[0] = 0x9E3779B97F4A7C15ull + id;
     cpu->rng[1] = 0xD1B54A32D192ED03ull ^ id;
@@ -110,7 +154,12 @@ void cpu_reset(struct cpu *cpu, bool init) {
     cpu->cpl = 0;
     cpu->ctl = (struct ctl_regs){.cr0 = CR0_ET | keep, .xcr0 = xcr0};
     cpu->dbg = (struct dbg_regs){.dr6 = DR6_INIT, .dr7 = DR7_FIXED};
-    if (!init) cpu->fpu = (struct fpu_regs){.fcw = 0x40};
+    if (!init) {
+        cpu->fpu =
+            (struct fpu_regs){.fcw = FCW_RESET, .ftw = 0xFF}; /* all tagged zero: SDM 3 "Processor State After Reset" */
+        memset(&cpu->vec, 0, sizeof cpu->vec);
+        cpu->vec.mxcsr = MXCSR_INIT;
+    }
     reset_segments(cpu);
     cpu->virt.guest = cpu->virt.operation = false;
     cpu->virt.tag = 0;

@@ -9,6 +9,7 @@
 
 #include "decoder/insn.h"
 #include "sim/arch/x86.h"
+#include "sim/core/fpstate.h"
 #include "sim/core/tlb.h"
 #include "sim/core/virt.h"
 
@@ -49,11 +50,6 @@ struct dbg_regs {
     uint32_t pending;
     uint64_t debugctl; /* IA32_DEBUGCTL */
     uint64_t last_branch_from, last_branch_to, last_int_from, last_int_to;
-};
-
-/* x87 control state; registers and arithmetic do not exist yet */
-struct fpu_regs {
-    uint16_t fcw, fsw;
 };
 
 #define MTRR_VARIABLE 10
@@ -166,12 +162,14 @@ struct cpu {
     uint64_t fetch_key;     /* context << 8 | exec mode: what jump-cache entries must match */
     uint32_t rflags; /* the non-arithmetic flags; the arithmetic ones are valid here only when cc.op says CC_FLAGS */
     uint8_t cpl;
-    uint8_t mode; /* enum exec_mode bits */
-    bool step;    /* executing one instruction at a time, exactly */
-    bool restart; /* the next instruction met something that must be seen at its boundary: run it stepped */
+    uint8_t mode;   /* enum exec_mode bits */
+    uint8_t denied; /* enum gate: groups of instructions that fault now; made by cpu_update_mode() */
+    bool step;      /* executing one instruction at a time, exactly */
+    bool restart;   /* the next instruction met something that must be seen at its boundary: run it stepped */
     struct seg seg[SEG_COUNT];
     struct tlb tlb;
 
+    uint64_t gates_of; /* the CR0, CR4 and XCR0 bits that `denied` was made from */
     struct machine *machine;
     const struct cpu_model *model;
     unsigned id; /* index, and initial APIC id */
@@ -179,6 +177,7 @@ struct cpu {
     struct dbg_regs dbg;
     struct msr_regs msr;
     struct fpu_regs fpu;
+    struct vec_regs vec;
     struct intr_state intr;
     struct event delivering; /* valid while an event is being delivered through the IDT */
     struct cpu_time time;
@@ -244,8 +243,11 @@ void cpu_break(struct cpu *cpu);
 /* Set an attention bit and make the run loop see it. */
 void cpu_attention(struct cpu *cpu, uint32_t bits);
 
-/* Recompute mode, fetch_key and TLB contexts after CS, SS, CPL, CR0, CR3, CR4, EFER, RFLAGS.VM/AC, PKRU or the
- * virtualization state changed. Cheap when only CPL or AC changed. */
+/* Raise what the denied group calls for: #UD or #NM. */
+_Noreturn void cpu_raise_denied(struct cpu *cpu, enum gate gate);
+
+/* Recompute mode, gates, fetch_key and TLB contexts after CS, SS, CPL, CR0, CR3, CR4, XCR0, EFER, RFLAGS.VM/AC, PKRU or
+ * the virtualization state changed. Cheap when only CPL or AC changed. */
 void cpu_update_mode(struct cpu *cpu);
 
 /* Forget all that is remembered about where jumps go (contexts were renumbered, records are gone). */

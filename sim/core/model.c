@@ -13,23 +13,6 @@ const struct feature_row feature_rows[FEAT_COUNT] = {
 #undef FEATURE
 };
 
-/* Features that nothing implements yet: asking for them would promise instructions that are not there. */
-static bool implemented(enum feature f) {
-    switch (f) {
-    case FEAT_FPU:
-    case FEAT_MMX:
-    case FEAT_FXSR:
-    case FEAT_SSE:
-    case FEAT_SSE2:
-    case FEAT_SSE3:
-    case FEAT_XSAVE:
-    case FEAT_FFXSR:
-        return false;
-    default:
-        return true;
-    }
-}
-
 static const struct model_row *find_row(const char *name, size_t len) {
     for (unsigned k = 0; k < model_row_count; k++) {
         const char *n = model_rows[k].model.name;
@@ -90,7 +73,7 @@ static void nearest_features(const char *name, size_t len, char *out, size_t siz
         unsigned best = FEAT_NONE, best_d = ~0u;
         for (unsigned f = FEAT_NONE + 1; f < FEAT_COUNT; f++) {
             unsigned d = distance(name, len, feature_rows[f].name);
-            if (taken[f] || !implemented((enum feature)f) || d >= best_d) continue;
+            if (taken[f] || d >= best_d) continue;
             if (!is_near(name, len, feature_rows[f].name, d)) continue;
             best = f;
             best_d = d;
@@ -134,10 +117,6 @@ static bool apply(struct cpu_model *m, const char *item, size_t len, char *err, 
         nearest_features(item + 1, len - 1, near, sizeof near);
         snprintf(err, err_size, "unknown CPU feature '%.*s'%s%s%s `--cpu help` lists them", (int)len - 1, item + 1,
                  *near ? ": did you mean " : "", near, *near ? "?" : ";");
-        return false;
-    }
-    if (item[0] == '+' && !implemented(f)) {
-        snprintf(err, err_size, "CPU feature '%s' is not implemented yet and cannot be added", feature_rows[f].name);
         return false;
     }
     if (item[0] == '+' && f == (m->vendor == VENDOR_INTEL ? FEAT_SVM : FEAT_VMX)) {
@@ -207,7 +186,6 @@ void model_list(FILE *out) {
     fprintf(out, "Features:");
     unsigned column = 80;
     for (unsigned f = FEAT_NONE + 1; f < FEAT_COUNT; f++) {
-        if (!implemented((enum feature)f)) continue;
         unsigned len = (unsigned)strlen(feature_rows[f].name) + 1;
         if (column + len > 78) {
             fprintf(out, "\n ");

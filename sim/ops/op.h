@@ -94,7 +94,7 @@ extern const struct op_group op_group_move, op_group_alu, op_group_shift, op_gro
 
 /* The dense table built from the groups at start-up (per machine): the decoder asks it. */
 struct op_table {
-    insn_fn *fn[INSN_COUNT][FORM_COUNT][4][3]; /* gen, flat, base */
+    insn_fn *fn[INSN_VEC_FIRST][FORM_COUNT][4][3]; /* gen, flat, base */
 };
 void op_table_build(struct op_table *t);
 /* Fusion: given a record and its follower, both decoded, the function that does both, or NULL. */

@@ -27,7 +27,6 @@ OPFN op_novec(struct cpu *cpu, const struct insn *i) {
 
 /* The x87 control and status words, so that initialisation code runs on models whose CPUID.01H:EDX.FPU is 0. SDM 2
  * "FINIT/FNINIT", "FCLEX/FNCLEX", "FSTCW/FNSTCW", "FLDCW", "FSTSW/FNSTSW": #NM when CR0.EM or CR0.TS is 1. */
-#define FCW_INIT      0x037F
 #define FSW_EXCEPTION 0x80FF /* B, ES, SF and the six exception flags */
 
 static inline void check_x87(struct cpu *cpu, const struct insn *i) {
@@ -35,7 +34,7 @@ static inline void check_x87(struct cpu *cpu, const struct insn *i) {
 }
 OPFN op_fninit(struct cpu *cpu, const struct insn *i) {
     check_x87(cpu, i);
-    cpu->fpu = (struct fpu_regs){.fcw = FCW_INIT};
+    cpu->fpu = (struct fpu_regs){.fcw = FCW_INIT, .ftw = 0};
     NEXT(cpu, i);
 }
 OPFN op_fnop(struct cpu *cpu, const struct insn *i) {

@@ -146,12 +146,12 @@ static void to_upper(const char *from, char *to, size_t size) {
     to[n] = '\0';
 }
 
-static bool is_class(enum insn_id id) { return id >= INSN_CLASS_X87; }
+static bool is_class(enum insn_id id) { return id >= INSN_CLASS_X87 && id < INSN_VEC_FIRST; }
 
 /* A class id stands for any instruction that has no id of its own; the names of string moves are shared with SSE2. */
 static bool fits_class(const char *upper) {
     if (strcmp(upper, "MOVSD") == 0 || strcmp(upper, "CMPSD") == 0) return true;
-    for (unsigned id = INSN_INVALID + 1; id < INSN_COUNT; id++)
+    for (unsigned id = INSN_INVALID + 1; id < INSN_VEC_FIRST; id++)
         if (strcmp(upper, insn_name((enum insn_id)id)) == 0) return false;
     return true;
 }
