@@ -47,6 +47,10 @@ enum msr {
     MSR_PAT = 0x277,
     MSR_MTRR_DEF_TYPE = 0x2FF,
     MSR_MC0_CTL = 0x400, /* CTL, STATUS, ADDR, MISC of each bank */
+    MSR_U_CET = 0x6A0,
+    MSR_S_CET = 0x6A2,
+    MSR_PL0_SSP = 0x6A4, /* to PL3_SSP */
+    MSR_INTERRUPT_SSP_TABLE_ADDR = 0x6A8,
     MSR_TSC_DEADLINE = 0x6E0,
     MSR_PKRS = 0x6E1,
     MSR_X2APIC_FIRST = 0x800,
@@ -102,6 +106,17 @@ enum msr {
 /* IA32_DEBUGCTL */
 #define DEBUGCTL_LBR (1u << 0)
 #define DEBUGCTL_BTF (1u << 1)
+
+/* IA32_U_CET, IA32_S_CET */
+#define CET_SH_STK_EN          (1u << 0)
+#define CET_WR_SHSTK_EN        (1u << 1)
+#define CET_ENDBR_EN           (1u << 2)
+#define CET_LEG_IW_EN          (1u << 3)
+#define CET_NO_TRACK_EN        (1u << 4)
+#define CET_SUPPRESS_DIS       (1u << 5)
+#define CET_SUPPRESS           (1u << 10)
+#define CET_TRACKER            (1u << 11) /* WAIT_FOR_ENDBRANCH */
+#define CET_EB_LEG_BITMAP_BASE (~0xFFFull)
 
 /* HWCR */
 #define HWCR_SMMLOCK (1u << 0)

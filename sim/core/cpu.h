@@ -65,6 +65,15 @@ struct msr_regs {
     uint64_t amd_scratch[20], amd_perf[8], amd_mc_mask[8];
 };
 
+/* Control-flow enforcement: SDM 1 "Control-flow Enforcement Technology (CET)". The tracker of indirect branches is in
+ * bits 10 and 11 of u_cet and s_cet, as in the MSRs. */
+struct cet_regs {
+    uint64_t ssp;          /* of the current privilege level; IA32_PL3_SSP keeps user mode's while at CPL 0-2 */
+    uint64_t u_cet, s_cet; /* IA32_U_CET, IA32_S_CET */
+    uint64_t pl_ssp[4];    /* IA32_PL0_SSP to IA32_PL3_SSP */
+    uint64_t ssp_table;    /* IA32_INTERRUPT_SSP_TABLE_ADDR */
+};
+
 enum activity { ACT_ACTIVE, ACT_HLT, ACT_SHUTDOWN, ACT_WAIT_SIPI, ACT_MWAIT };
 
 /* Reasons to look before the next instruction. Bits of intr.attn. */
@@ -176,6 +185,7 @@ struct cpu {
     struct ctl_regs ctl;
     struct dbg_regs dbg;
     struct msr_regs msr;
+    struct cet_regs cet;
     struct fpu_regs fpu;
     struct vec_regs vec;
     struct intr_state intr;
