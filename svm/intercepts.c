@@ -43,7 +43,7 @@ const struct svm_intercept_row svm_intercept_rows[] = {
     {VMEXIT_IOIO,              1,  "IOIO",              ICEPT_IO,          Y, 0             },
     {VMEXIT_MSR,               1,  "MSR",               ICEPT_MSR_READ,    Y, 0             },
     {VMEXIT_TASK_SWITCH,       1,  "TASK_SWITCH",       ICEPT_TASK_SWITCH, Y, 0             },
-    {VMEXIT_FERR_FREEZE,       1,  "FERR_FREEZE",       ICEPT_NONE,        E, 0             },
+    {VMEXIT_FERR_FREEZE,       1,  "FERR_FREEZE",       ICEPT_FERR_FREEZE, Y, 0             },
     {VMEXIT_SHUTDOWN,          1,  "SHUTDOWN",          ICEPT_NONE,        E, 0             },
     {VMEXIT_VMRUN,             1,  "VMRUN",             ICEPT_NONE,        A, 0             },
     {VMEXIT_VMMCALL,           1,  "VMMCALL",           ICEPT_NONE,        B, 0             },
@@ -226,6 +226,7 @@ const struct svm_point svm_points[ICEPT_COUNT] = {
     [ICEPT_MSR_READ] = {VMEXIT_MSR,         Y, on_msr_read   },
     [ICEPT_MSR_WRITE] = {VMEXIT_MSR,         Y, on_msr_write  },
     [ICEPT_TASK_SWITCH] = {VMEXIT_TASK_SWITCH, Y, on_task_switch},
+    [ICEPT_FERR_FREEZE] = {VMEXIT_FERR_FREEZE, Y, NULL          },
  /* RDPID, RDRAND and RDSEED have no intercept. */
 };
 #undef B

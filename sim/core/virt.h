@@ -52,6 +52,7 @@ enum intercept {
     ICEPT_MSR_READ,    /* a = MSR */
     ICEPT_MSR_WRITE,   /* a = MSR, b = value */
     ICEPT_TASK_SWITCH, /* a = selector, b = struct virt_task * */
+    ICEPT_FERR_FREEZE, /* the processor would stop in front of an x87 instruction, FERR# being asserted */
     ICEPT_COUNT
 };
 

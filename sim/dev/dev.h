@@ -18,6 +18,7 @@ struct device *kbc_create(struct machine *m);
 struct device *acpipm_create(struct machine *m);
 struct device *pciconf_create(struct machine *m);
 struct device *port80_create(struct machine *m);
+struct device *ferr_create(struct machine *m);
 struct device *testdev_create(struct machine *m); /* only for machine_config.test_device */
 
 /* lines */

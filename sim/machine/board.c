@@ -6,10 +6,11 @@ bool board_create(struct machine *m, const struct machine_config *c, char *err, 
     m->pic = pic_create(m);
     m->ioapic = ioapic_create(m);
     m->kbc = kbc_create(m);
+    m->ferr = ferr_create(m);
     bool rest = pit_create(m) && rtc_create(m, c->rtc_start) && acpipm_create(m) && pciconf_create(m) &&
                 port80_create(m) && exitport_create(m);
     if (c->test_device && !testdev_create(m)) return false;
-    if (!m->pic || !m->ioapic || !m->kbc || !rest) return false;
+    if (!m->pic || !m->ioapic || !m->kbc || !m->ferr || !rest) return false;
     m->uart = uart_create(m, &c->serial, err, err_size);
     return m->uart && debugcon_create(m, &c->debug_console, err, err_size);
 }

@@ -76,6 +76,9 @@ void machine_set_irq(struct machine *m, unsigned irq,
                      bool level);                     /* ISA IRQ 0-15 (to 8259 and I/O APIC), 16-23 I/O APIC only */
 void machine_set_intr(struct machine *m, bool level); /* 8259 INTR output, to the BSP's LINT0 */
 uint8_t pic_acknowledge(struct machine *m);           /* INTA cycle */
+/* x87 errors while CR0.NE = 0 (sim/dev/ferr.c): the processor's FERR# output and IGNNE# input */
+void machine_set_ferr(struct machine *m, bool level);
+bool machine_ignne(const struct machine *m);
 /* APIC message: delivery to the local APICs (I/O APIC, IPIs, MSI) */
 struct apic_message {
     uint8_t vector, delivery_mode, dest_mode, trigger, level, shorthand;
@@ -172,7 +175,7 @@ struct machine {
     struct port_bus *ports;
     struct device *devices[64];
     unsigned device_count;
-    struct device *pic, *ioapic, *kbc; /* the ones others call */
+    struct device *pic, *ioapic, *kbc, *ferr; /* the ones others call */
 
     enum stop_reason stop;
     int exit_status;      /* value written to the exit port */
