@@ -154,12 +154,7 @@ void cpu_reset(struct cpu *cpu, bool init) {
     cpu->cpl = 0;
     cpu->ctl = (struct ctl_regs){.cr0 = CR0_ET | keep, .xcr0 = xcr0};
     cpu->dbg = (struct dbg_regs){.dr6 = DR6_INIT, .dr7 = DR7_FIXED};
-    if (!init) {
-        cpu->fpu =
-            (struct fpu_regs){.fcw = FCW_RESET, .ftw = 0xFF}; /* all tagged zero: SDM 3 "Processor State After Reset" */
-        memset(&cpu->vec, 0, sizeof cpu->vec);
-        cpu->vec.mxcsr = MXCSR_INIT;
-    }
+    if (!init) fp_reset(cpu);
     reset_segments(cpu);
     cpu->virt.guest = cpu->virt.operation = false;
     cpu->virt.tag = 0;

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "sim/fp/env.h"
+
 /* Double extended-precision value: sign and biased exponent, explicit integer bit in the significand. */
 struct f80 {
     uint64_t sig;
@@ -53,6 +55,9 @@ struct fpu_regs {
     uint16_t fop;      /* last opcode, 11 bits */
     uint16_t fcs, fds;
     uint64_t fip, fdp; /* last instruction and operand pointers */
+    /* Not state: exceptions that the host's x87 unit still remembers. Only sim/fp writes it: who sets all of this
+     * struct while the CPU runs keeps it. */
+    uint16_t host;
 };
 
 static inline unsigned fpu_top(const struct fpu_regs *f) { return f->fsw >> 11 & 7; }
@@ -75,7 +80,8 @@ static inline unsigned fpu_top(const struct fpu_regs *f) { return f->fsw >> 11 &
 struct vec_regs {
     union vec zmm[32];
     uint64_t k[8];
-    uint32_t mxcsr; /* read it with mxcsr_get(): while the CPU runs, newer exception flags may be elsewhere */
+    uint32_t mxcsr;    /* use mxcsr_get() and mxcsr_set(): while the CPU runs, newer exception flags may be elsewhere */
+    struct fp_env env; /* the same for sim/fp */
 };
 
 /* Groups of instructions that control registers and XCR0 allow or deny together: bits of cpu->denied.

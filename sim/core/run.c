@@ -133,9 +133,11 @@ enum run_result cpu_run(struct cpu *cpu, int64_t cycles) {
     cpu->time.budget_start = cpu->budget = cycles;
     cpu->time.stolen = 0;
     cpu->time.extra = 0;
+    fp_enter(cpu);
     int how = setjmp(cpu->landing);
     if (how != LAND_FIRST) land(cpu, (enum landing)how);
     run_loop(cpu, &result);
+    fp_leave(cpu);
     end_slice(cpu);
     return result;
 }

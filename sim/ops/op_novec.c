@@ -34,7 +34,7 @@ static inline void check_x87(struct cpu *cpu, const struct insn *i) {
 }
 OPFN op_fninit(struct cpu *cpu, const struct insn *i) {
     check_x87(cpu, i);
-    cpu->fpu = (struct fpu_regs){.fcw = FCW_INIT, .ftw = 0};
+    cpu->fpu = (struct fpu_regs){.fcw = FCW_INIT, .ftw = 0, .host = cpu->fpu.host};
     NEXT(cpu, i);
 }
 OPFN op_fnop(struct cpu *cpu, const struct insn *i) {

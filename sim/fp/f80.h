@@ -1,0 +1,107 @@
+/* The arithmetic of the x87 FPU on double extended-precision values.
+ *
+ * Every operation reads the control word of `f` (rounding, precision, masks), accrues the exceptions in f->fsw and sets
+ * C1 there (rounded up or not; the caller has C1 for stack faults), and C0, C2, C3 where the manual says so. TOP, SF,
+ * ES and B are the caller's: after an operation ES and B follow from f80_pending(). An unmasked exception among IE, DE,
+ * ZE leaves *d as it is (the caller then doesn't pop either: f80_suppressed()). Unmasked overflow and underflow of a
+ * register destination give the result with the exponent biased by 24576. d may be an operand.
+ * f80_to_f32() and f80_to_f64() are stores: f80_store_suppressed() says when memory stays as it is.
+ * The caller guarantees that no unmasked exception was pending when the operation began (it would have been #MF). */
+#ifndef HVSIM_FP_F80_H
+#define HVSIM_FP_F80_H
+
+#include "sim/core/fpstate.h"
+#include "sim/fp/host_x86.h"
+#include "sim/fp/soft_f80.h"
+
+#define FCW_PC         (3u << 8)
+#define FCW_RC_SHIFT   10
+#define F80_SIGN       0x8000u
+#define F80_MAX_EXP    0x7FFFu
+#define F80_BIAS       0x3FFF
+#define F80_INTEGER    (1ull << 63)
+#define F80_QUIET      (1ull << 62)
+#define F80_INDEFINITE ((struct f80){.sig = 3ull << 62, .se = 0xFFFF})
+
+/* Unmasked exceptions that the status word holds. */
+static inline unsigned f80_pending(const struct fpu_regs *f) { return f->fsw & ~f->fcw & FP_ALL; }
+/* Did the operation just done leave its register destination alone? */
+static inline bool f80_suppressed(const struct fpu_regs *f) { return f80_pending(f) & FP_PRE; }
+/* Did the conversion just done call off its store to memory? */
+static inline bool f80_store_suppressed(const struct fpu_regs *f) { return f80_pending(f) & (FP_IE | FP_OE | FP_UE); }
+
+/* FADD, FSUB (a - b), FMUL, FDIV (a / b), FSQRT; with precision control */
+#define F80_BINARY(op)                                                                                                 \
+    static inline void f80_##op(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b) {         \
+        F80_HOST(f, host_f80_##op(f, d, a, b));                                                                        \
+        soft_f80_##op(f, d, a, b);                                                                                     \
+    }
+F80_BINARY(add)
+F80_BINARY(sub)
+F80_BINARY(mul)
+F80_BINARY(div)
+#undef F80_BINARY
+static inline void f80_sqrt(struct fpu_regs *f, struct f80 *d, const struct f80 *a) {
+    F80_HOST(f, host_f80_sqrt(f, d, a));
+    soft_f80_sqrt(f, d, a);
+}
+
+/* FCOM (quiet: FUCOM): C3, C2, C0 of the status word. f80_order() raises the same and returns the order, for FCOMI and
+ * FUCOMI; C0, C2, C3 stay, C1 is cleared. */
+enum fp_less f80_order(struct fpu_regs *f, const struct f80 *a, const struct f80 *b, bool quiet);
+static inline void f80_compare(struct fpu_regs *f, const struct f80 *a, const struct f80 *b, bool quiet) {
+    F80_HOST(f, host_f80_compare(f, a, b, quiet));
+    soft_f80_compare(f, a, b, quiet);
+}
+/* FXAM: C3, C2, C1, C0 for a register that is not empty */
+void f80_examine(struct fpu_regs *f, const struct f80 *a);
+
+/* FRNDINT, FSCALE (a * 2^trunc(b)), FXTRACT (*exponent becomes the new ST(1), *significand the new ST(0)) */
+void f80_round(struct fpu_regs *f, struct f80 *d, const struct f80 *a);
+void f80_scale(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b);
+void f80_extract(struct fpu_regs *f, struct f80 *exponent, struct f80 *significand, const struct f80 *a);
+/* FPREM, FPREM1 (ieee): C2 when the reduction is partial, else C0, C3, C1 are the low bits of the quotient */
+void f80_prem(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b, bool ieee);
+
+/* FLD1, FLDL2T, FLDL2E, FLDPI, FLDLG2, FLDLN2, FLDZ, in the order of their opcodes D9 E8 - D9 EE; rounded by RC */
+struct f80 f80_constant(const struct fpu_regs *f, unsigned n);
+
+/* Loads. FLD m32 and m64 raise IE and DE; FLD m80, FILD and FBLD raise nothing. */
+static inline void f80_from_f32(struct fpu_regs *f, struct f80 *d, uint32_t a) {
+    F80_HOST(f, host_f80_from_f32(f, d, a));
+    soft_f80_from_f32(f, d, a);
+}
+static inline void f80_from_f64(struct fpu_regs *f, struct f80 *d, uint64_t a) {
+    F80_HOST(f, host_f80_from_f64(f, d, a));
+    soft_f80_from_f64(f, d, a);
+}
+struct f80 f80_from_int(int64_t a);
+struct f80 f80_from_bcd(const uint8_t bcd[10]);
+
+/* Stores */
+static inline uint32_t f80_to_f32(struct fpu_regs *f, const struct f80 *a) {
+    F80_HOST_VALUE(f, host_f80_to_f32(f, a));
+    return soft_f80_to_f32(f, a);
+}
+static inline uint64_t f80_to_f64(struct fpu_regs *f, const struct f80 *a) {
+    F80_HOST_VALUE(f, host_f80_to_f64(f, a));
+    return soft_f80_to_f64(f, a);
+}
+/* FIST, FISTP, FISTTP (truncate) of `bits` 16, 32 or 64: sign-extended; the integer indefinite with IE */
+int64_t f80_to_int(struct fpu_regs *f, const struct f80 *a, unsigned bits, bool truncate);
+void f80_to_bcd(struct fpu_regs *f, uint8_t bcd[10], const struct f80 *a);
+
+/* The transcendental instructions. On a host with an x87 unit its results; else those of sim/fp/x87_trans.c, which may
+ * differ in the last bit. x is ST(0), y is ST(1). fptan, sin, cos and sincos set C2 and change nothing when |x| >=
+ * 2^63. */
+void f80_f2xm1(struct fpu_regs *f, struct f80 *d, const struct f80 *x);
+void f80_fyl2x(struct fpu_regs *f, struct f80 *d, const struct f80 *x, const struct f80 *y);
+void f80_fyl2xp1(struct fpu_regs *f, struct f80 *d, const struct f80 *x, const struct f80 *y);
+void f80_fpatan(struct fpu_regs *f, struct f80 *d, const struct f80 *x, const struct f80 *y);
+void f80_fsin(struct fpu_regs *f, struct f80 *d, const struct f80 *x);
+void f80_fcos(struct fpu_regs *f, struct f80 *d, const struct f80 *x);
+void f80_fsincos(struct fpu_regs *f, struct f80 *sine, struct f80 *cosine, const struct f80 *x);
+/* *one is what FPTAN pushes: 1.0, or the NaN when *tangent is one */
+void f80_fptan(struct fpu_regs *f, struct f80 *tangent, struct f80 *one, const struct f80 *x);
+
+#endif
