@@ -132,6 +132,10 @@ enum decode_status decode(const uint8_t *bytes, size_t avail, unsigned mode, uns
     out->len = z.i.length;
     out->id = (uint16_t)identify(&z, feat);
     if (out->id == INSN_INVALID) return invalid(out, z.i.length);
+    if (out->id >= INSN_VEC_FIRST) {
+        if (z.lock_prefix || !fill_vector(&z, feat, out)) return invalid(out, z.i.length);
+        return DECODE_OK;
+    }
     fill_operands(&z, feat, out);
     bool mem_dest = out->form == FORM_M || out->form == FORM_MR || out->form == FORM_MI;
     if (forbidden((enum insn_id)out->id, &z, mem_dest)) return invalid(out, z.i.length);

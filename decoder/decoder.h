@@ -23,6 +23,7 @@ struct decode_features {
     bool mpx, cet;   /* reserved NOPs otherwise */
     bool wbnoinvd;   /* F3 0F 09 is WBNOINVD, else WBINVD */
     bool cr8_legacy; /* LOCK MOV CR0 is MOV CR8 (AMD), else #UD */
+    const uint64_t *cpu; /* bit set of enum feature (sim/arch/features.h), for vector instructions; NULL: all */
 };
 
 /* Decode one instruction at `bytes` (up to `avail` of them). `page_off`: offset of the first byte in its page. Fills

@@ -18,8 +18,6 @@ enum {
     ZYDIS_MNEMONIC_MOVSD_VEC,
     ZYDIS_MNEMONIC_CMPSD_VEC,
     ZYDIS_MNEMONIC_CLASS_X87,
-    ZYDIS_MNEMONIC_CLASS_MMX,
-    ZYDIS_MNEMONIC_CLASS_VEC,
     ZYDIS_MNEMONIC_CLASS_FXSR,
     ZYDIS_MNEMONIC_CLASS_XSAVE,
     MNEMONIC_COUNT
@@ -76,13 +74,6 @@ static enum insn_id identify_mov(const struct zinsn *z) {
     }
 }
 
-static bool has_mmx_operand(const struct zinsn *z) {
-    return class_of(z, 0) == ZYDIS_REGCLASS_MMX || class_of(z, 1) == ZYDIS_REGCLASS_MMX;
-}
-static bool has_xmm_operand(const struct zinsn *z) {
-    return class_of(z, 0) == ZYDIS_REGCLASS_XMM || class_of(z, 1) == ZYDIS_REGCLASS_XMM;
-}
-
 /* Instructions without semantics: the class decides between #UD and #NM. Extensions that no CPU model has (AVX, AES,
  * XSAVEC, ...) are no instructions. */
 static enum insn_id identify_class(const struct zinsn *z) {
@@ -102,21 +93,6 @@ static enum insn_id identify_class(const struct zinsn *z) {
     case ZYDIS_MNEMONIC_XRSTOR:
     case ZYDIS_MNEMONIC_XRSTOR64:
         return INSN_CLASS_XSAVE;
-    default:
-        break;
-    }
-    switch (i->meta.isa_ext) {
-    case ZYDIS_ISA_EXT_MMX:
-    case ZYDIS_ISA_EXT_SSE:
-    case ZYDIS_ISA_EXT_SSE2:
-    case ZYDIS_ISA_EXT_SSE3:
-    case ZYDIS_ISA_EXT_SSSE3:
-    case ZYDIS_ISA_EXT_SSE4:
-        /* CVTPI2PS and its like obey the rules of SSE: SDM 3, "Exception Conditions of Legacy SIMD Instructions
-         * Operating on MMX Registers" */
-        if (i->meta.category == ZYDIS_CATEGORY_CONVERT || has_xmm_operand(z)) return INSN_CLASS_VEC;
-        if (i->meta.isa_ext == ZYDIS_ISA_EXT_MMX || has_mmx_operand(z)) return INSN_CLASS_MMX;
-        return INSN_CLASS_VEC;
     default:
         return INSN_INVALID;
     }
@@ -144,13 +120,10 @@ enum insn_id identify(const struct zinsn *z, const struct decode_features *feat)
     const ZydisDecodedInstruction *i = &z->i;
     enum insn_id id = (enum insn_id)id_of_mnemonic[i->mnemonic];
 
-    if (id >= INSN_VEC_FIRST) return identify_class(z);
-    if (i->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY) {
-        /* SDM 2 "VEX Prefix": not recognized in real-address and virtual-8086 mode */
-        if (i->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX || !(z->mode & MODE_PROT) || (z->mode & MODE_VM86))
-            return INSN_INVALID;
-        return id;
-    }
+    /* SDM 2 "VEX Prefix", "EVEX Prefix": not recognized in real-address and virtual-8086 mode */
+    if (i->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && i->encoding != ZYDIS_INSTRUCTION_ENCODING_3DNOW)
+        return !(z->mode & MODE_PROT) || (z->mode & MODE_VM86) ? INSN_INVALID : id;
+    if (id >= INSN_VEC_FIRST) return id;
     switch (id) {
     case INSN_INVALID:
         /* shadow stacks are never enabled: SDM 2 "RDSSPD/RDSSPQ" */
@@ -170,7 +143,8 @@ enum insn_id identify(const struct zinsn *z, const struct decode_features *feat)
         return i->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR ? INSN_RET_FAR : id;
     case INSN_MOVSD:
     case INSN_CMPSD:
-        return i->meta.category == ZYDIS_CATEGORY_STRINGOP ? id : INSN_CLASS_VEC;
+        if (i->meta.category == ZYDIS_CATEGORY_STRINGOP) return id;
+        return id == INSN_MOVSD ? INSN_MOVSD_VEC : INSN_CMPSD_VEC;
     /* REX.B makes 90 XCHG of R8 even behind F3, where Zydis says PAUSE */
     case INSN_PAUSE:
         return (i->attributes & ZYDIS_ATTRIB_HAS_REX) && i->raw.rex.B ? INSN_XCHG : id;

@@ -22,6 +22,33 @@ enum insn_id {
     INSN_VEC_FIRST = INSN_ADDPD, /* decoder/insns_vec.def */
 };
 
+/* Vector instructions. The registers of a record are numbers (0-31, opmasks and MMX registers 0-7), general registers
+ * byte offsets as elsewhere. The operands in the manual's order, opmask and immediate left out:
+ * - destination: reg (FORM_RR, FORM_RM), or memory (FORM_MR)
+ * - one source: rm or memory (FORM_MR: reg)
+ * - two sources: vreg, then rm or memory (FORM_MR: vreg, reg). A legacy instruction whose destination is also its first
+ *   source has vreg = reg
+ *   VEC_SWAP: memory, then the register in imm8b
+ * - three sources: vreg, rm or memory, and the register in imm8b; VEC_SWAP: vreg, the register in imm8b, memory
+ * - VSIB: index is a vector register number
+ * size: log2 of the vector length in bytes (3: MMX, 4, 5, 6). */
+enum vec_enc {
+    VEC_W = 1 << 0,     /* a general-register or scalar-memory operand of 64 bits; VEX.W, EVEX.W */
+    VEC_MMX = 1 << 1,   /* of these four one is set: values of enum gate */
+    VEC_SSE = 1 << 2,
+    VEC_VEX = 1 << 3,   /* XOP too */
+    VEC_EVEX = 1 << 4,  /* opmask instructions too, though encoded with VEX */
+    VEC_ALIGN = 1 << 5, /* memory operand: #GP(0) when not aligned to its size */
+    VEC_NF = 1 << 6,    /* masked-off elements of the memory operand fault like others */
+    VEC_SWAP = 1 << 7,
+};
+enum vec_mask {
+    VEC_MASK_REG = 7,       /* opmask register, 0: none */
+    VEC_MASK_ZERO = 1 << 3, /* EVEX.z */
+    VEC_MASK_B = 1 << 4,    /* EVEX.b: broadcast with memory; else rounding or SAE */
+    VEC_MASK_RC = 3 << 5,   /* EVEX.L'L: the rounding mode, when EVEX.b goes with registers */
+};
+
 /* Operand forms. R = register, M = memory, I = immediate; the first letter is the destination.
  * Implicit operands (AL/rAX of string and accumulator forms excepted, see insn.reg) are not part of the form. */
 enum insn_form {
@@ -91,6 +118,12 @@ struct insn {
             int32_t imm;  /* immediate; FORM_J: page offset + length + rel, to be added to REG_RIPBASE */
         };
         int64_t imm64; /* MOV r64, imm and the address of moffs forms (scale = SCALE_MOFFS) */
+        struct { /* vector instructions (ids from INSN_VEC_FIRST on) */
+            int32_t vdisp; /* as disp, EVEX scaling applied */
+            uint8_t imm8, imm8b; /* immediates; INSERTQ and EXTRQ have two */
+            uint8_t mask;        /* enum vec_mask bits */
+            uint8_t venc;        /* enum vec_enc bits */
+        };
     };
     uint8_t reg;         /* first register operand: byte offset in gpr, or the NUMBER of a segment, CR or DR */
     uint8_t rm;          /* second register operand (the r/m register), likewise */

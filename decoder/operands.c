@@ -5,8 +5,7 @@
 static bool is_high_byte(ZydisRegister r) { return r >= ZYDIS_REGISTER_AH && r <= ZYDIS_REGISTER_BH; }
 static bool is_segment(ZydisRegister r) { return r >= ZYDIS_REGISTER_ES && r <= ZYDIS_REGISTER_GS; }
 
-/* Byte offset in cpu->gpr of a general register, or the number of a segment, control or debug register. */
-static uint8_t reg_code(ZydisRegister r) {
+uint8_t reg_code(ZydisRegister r) {
     if (r >= ZYDIS_REGISTER_RAX && r <= ZYDIS_REGISTER_R15) return REG_OFF(r - ZYDIS_REGISTER_RAX);
     if (r >= ZYDIS_REGISTER_EAX && r <= ZYDIS_REGISTER_R15D) return REG_OFF(r - ZYDIS_REGISTER_EAX);
     if (r >= ZYDIS_REGISTER_AX && r <= ZYDIS_REGISTER_R15W) return REG_OFF(r - ZYDIS_REGISTER_AX);
@@ -28,7 +27,7 @@ static uint8_t log2_scale(unsigned scale) { return scale == 8 ? 3 : (uint8_t)(sc
 
 /* --- memory --- */
 
-static void fill_memory(const struct zinsn *z, const ZydisDecodedOperandMem *m, struct insn *out) {
+void fill_memory(const struct zinsn *z, const ZydisDecodedOperandMem *m, struct insn *out) {
     out->flags |= INSN_MEM;
     out->base = reg_code(m->base);
     out->index = reg_code(m->index);
@@ -246,8 +245,6 @@ static bool has_no_operands(enum insn_id id) {
     case INSN_INVLPGA:
     case INSN_CLZERO:
     case INSN_CLASS_X87:
-    case INSN_CLASS_MMX:
-    case INSN_CLASS_VEC:
     case INSN_CLASS_FXSR:
     case INSN_CLASS_XSAVE:
         return true;

@@ -6,8 +6,8 @@
 
 #include "decoder/decoder.h"
 
-/* One instruction as Zydis sees it. No more than four operands of an integer instruction are visible. */
-#define MAX_OPERANDS 4
+/* One instruction as Zydis sees it. No more than six operands are visible: destination, opmask, three sources, immediate. */
+#define MAX_OPERANDS 6
 struct zinsn {
     ZydisDecodedInstruction i;
     ZydisDecodedOperand op[MAX_OPERANDS];
@@ -28,5 +28,15 @@ bool forbidden(enum insn_id id, const struct zinsn *z, bool mem_dest);
 
 /* operands.c: fill form, size, operands and displacement of out; id, len and off are set */
 void fill_operands(const struct zinsn *z, const struct decode_features *feat, struct insn *out);
+
+void fill_memory(const struct zinsn *z, const ZydisDecodedOperandMem *m, struct insn *out);
+/* Byte offset in cpu->gpr of a general register, or the number of a segment, control or debug register. */
+uint8_t reg_code(ZydisRegister r);
+
+/* isa.c: do the CPUID features of an encoding allow it? `mmx`: its operands are MMX registers */
+bool isa_present(const struct zinsn *z, const struct decode_features *feat, bool mmx);
+
+/* vector.c: operands of a vector instruction. false: the processor doesn't have it */
+bool fill_vector(const struct zinsn *z, const struct decode_features *feat, struct insn *out);
 
 #endif

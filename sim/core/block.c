@@ -16,6 +16,7 @@
 #include "sim/core/seg.h"
 #include "sim/machine/machine.h"
 #include "sim/ops/op.h"
+#include "sim/vec/table.h"
 
 #define ARENA_BYTES (128u << 20)
 #define HASH_BITS   16
@@ -214,6 +215,7 @@ static insn_fn *function_for(const struct machine *m, const struct cpu *cpu, con
     const struct insn_row *row = &insn_rows[i->id];
     if (i->id == INSN_INVALID || !model_has(cpu->model, row->feature) || !allowed_in_mode(row, cpu->mode)) return op_ud;
     if (row->attrs & A_SYS) return op_system;
+    if (i->id >= INSN_VEC_FIRST) return vec_function(m->ops, i);
     unsigned size = i->size > 3 ? 3 : i->size;
     insn_fn *best = op_specialize(i);
     if (best) return best;
@@ -237,7 +239,8 @@ static const struct decode_features *features_of(struct block_cache *bc, const s
                                                 .amd = cpu->model->vendor == VENDOR_AMD,
                                                 .cldemote = cpu_has(cpu, FEAT_CLDEMOTE),
                                                 .wbnoinvd = cpu_has(cpu, FEAT_WBNOINVD),
-                                                .cr8_legacy = cpu_has(cpu, FEAT_CR8_LEGACY)};
+                                                .cr8_legacy = cpu_has(cpu, FEAT_CR8_LEGACY),
+                                                .cpu = cpu->model->features};
         bc->features_known = true;
     }
     return &bc->features;

@@ -188,6 +188,7 @@ struct cpu {
     struct cet_regs cet;
     struct fpu_regs fpu;
     struct vec_regs vec;
+    struct vx vx;
     struct intr_state intr;
     struct event delivering; /* valid while an event is being delivered through the IDT */
     struct cpu_time time;

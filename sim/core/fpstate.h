@@ -3,6 +3,7 @@
 #ifndef HVSIM_CORE_FPSTATE_H
 #define HVSIM_CORE_FPSTATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "sim/fp/env.h"
@@ -82,6 +83,23 @@ struct vec_regs {
     uint64_t k[8];
     uint32_t mxcsr;    /* use mxcsr_get() and mxcsr_set(): while the CPU runs, newer exception flags may be elsewhere */
     struct fp_env env; /* the same for sim/fp */
+};
+
+/* The vector instruction under way, between the three steps of its execution (sim/vec/vec.h). Nothing here outlives an
+ * instruction. */
+struct vx {
+    union vec r;               /* the result; to begin with, the old destination where the row says V_RMW */
+    union vec m;               /* memory operand */
+    union vec t[3];            /* copies of sources; scratch */
+    const union vec *a, *b, *c; /* first, second, third source */
+    uint64_t g;                /* source in a general or opmask register, or result for one */
+    uint64_t k;                /* a bit per element: the opmask, all ones when there is none */
+    uint32_t bytes;            /* vector length: 8, 16, 32, 64 */
+    uint8_t lane;              /* bytes in a lane of shuffles: 8 for MMX, else 16 */
+    uint8_t imm;
+    bool wide;        /* VEC_W of the record */
+    bool fp_own, sae; /* it runs in an environment of its own, kept in fp; without exceptions */
+    struct fp_saved fp;
 };
 
 /* Groups of instructions that control registers and XCR0 allow or deny together: bits of cpu->denied.

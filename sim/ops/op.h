@@ -95,6 +95,7 @@ extern const struct op_group op_group_move, op_group_alu, op_group_shift, op_gro
 /* The dense table built from the groups at start-up (per machine): the decoder asks it. */
 struct op_table {
     insn_fn *fn[INSN_VEC_FIRST][FORM_COUNT][4][3]; /* gen, flat, base */
+    insn_fn *vec[INSN_COUNT - INSN_VEC_FIRST][4];  /* vector instructions, by encoding: see sim/vec/vec.h */
 };
 void op_table_build(struct op_table *t);
 /* Fusion: given a record and its follower, both decoded, the function that does both, or NULL. */

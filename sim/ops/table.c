@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "sim/ops/op.h"
+#include "sim/vec/table.h"
 
 static const struct op_group *const groups[] = {
     &op_group_move,    &op_group_alu,    &op_group_shift,  &op_group_bit,   &op_group_muldiv,
@@ -20,4 +21,5 @@ void op_table_build(struct op_table *t) {
                 if (row->base[s]) t->fn[row->id][row->form][s][2] = row->base[s];
             }
         }
+    vec_table_build(t);
 }

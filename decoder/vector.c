@@ -1,0 +1,190 @@
+/* Operands of vector instructions: registers by class, memory, opmask, and what EVEX adds. The roles of the fields:
+ * decoder/insn.h, enum vec_enc. */
+#include "decoder/private.h"
+#include "sim/arch/features.h"
+#include "sim/arch/x86.h"
+
+struct vector_shape {
+    unsigned operands;   /* register and memory operands met, the opmask not counted */
+    unsigned sources;    /* of them, after the destination */
+    int mem_at;          /* index among the operands, -1: none */
+    unsigned mem_bits;
+    bool mmx, wide_gpr;
+};
+
+static uint8_t vector_reg(ZydisRegister r) {
+    switch (ZydisRegisterGetClass(r)) {
+    case ZYDIS_REGCLASS_MMX:
+    case ZYDIS_REGCLASS_XMM:
+    case ZYDIS_REGCLASS_YMM:
+    case ZYDIS_REGCLASS_ZMM:
+    case ZYDIS_REGCLASS_MASK:
+        return (uint8_t)ZydisRegisterGetId(r);
+    default:
+        return reg_code(r);
+    }
+}
+
+static void place_register(struct insn *out, const struct vector_shape *s, uint8_t n) {
+    if (s->operands == 0) {
+        out->reg = n;
+    } else if (s->mem_at == 0) { /* stores: the last source is in reg */
+        if (s->sources == 1) out->vreg = out->reg;
+        out->reg = n;
+    } else {
+        if (s->sources == 0) {
+            out->rm = n;
+        } else if (s->sources == 1 && s->mem_at < 0) {
+            out->vreg = out->rm;
+            out->rm = n;
+        } else {
+            out->imm8b = n;
+            if (s->mem_at == 1 && s->sources == 1) out->venc |= VEC_SWAP;
+        }
+    }
+}
+
+static void place(const struct zinsn *z, const ZydisDecodedOperand *op, struct vector_shape *s, struct insn *out) {
+    if (op->visibility != ZYDIS_OPERAND_VISIBILITY_EXPLICIT) return; /* XMM0 of BLENDVPS and its like */
+    if (op->type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+        if (s->operands & 0x100)
+            out->imm8b = (uint8_t)op->imm.value.u;
+        else
+            out->imm8 = (uint8_t)op->imm.value.u;
+        s->operands |= 0x100;
+        return;
+    }
+    if (op->encoding == ZYDIS_OPERAND_ENCODING_MASK) {
+        out->mask |= (uint8_t)(ZydisRegisterGetId(op->reg.value) & VEC_MASK_REG);
+        return;
+    }
+    if (op->type == ZYDIS_OPERAND_TYPE_REGISTER) {
+        ZydisRegisterClass class = ZydisRegisterGetClass(op->reg.value);
+        s->mmx |= class == ZYDIS_REGCLASS_MMX;
+        s->wide_gpr |= class == ZYDIS_REGCLASS_GPR64;
+        place_register(out, s, vector_reg(op->reg.value));
+    } else if (op->type == ZYDIS_OPERAND_TYPE_MEMORY) {
+        fill_memory(z, &op->mem, out);
+        s->mem_at = (int)s->operands;
+        s->mem_bits = op->size;
+        if (s->sources == 1) out->vreg = out->rm; /* the register before it is the first source */
+        if (s->sources == 2) {                    /* reg, s1, s2, memory */
+            out->imm8b = out->rm;
+            out->venc |= VEC_SWAP;
+        }
+    } else {
+        return;
+    }
+    if (s->operands) s->sources++;
+    s->operands++;
+}
+
+/* Operations whose legacy form takes an unaligned 16-byte operand. SDM 2, "Exceptions Type 4": "unaligned operands" */
+static bool takes_unaligned(enum insn_id id) {
+    switch (id) {
+    case INSN_MOVUPS:
+    case INSN_MOVUPD:
+    case INSN_MOVDQU:
+    case INSN_LDDQU:
+    case INSN_PCMPESTRI:
+    case INSN_PCMPESTRM:
+    case INSN_PCMPISTRI:
+    case INSN_PCMPISTRM:
+        return true;
+    default:
+        return false;
+    }
+}
+static bool wants_aligned(enum insn_id id) {
+    switch (id) {
+    case INSN_VMOVAPS:
+    case INSN_VMOVAPD:
+    case INSN_VMOVDQA:
+    case INSN_VMOVDQA32:
+    case INSN_VMOVDQA64:
+    case INSN_VMOVNTPS:
+    case INSN_VMOVNTPD:
+    case INSN_VMOVNTDQ:
+    case INSN_VMOVNTDQA:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Exception classes without fault suppression for masked-off elements: SDM 2 "Exceptions Classes of EVEX-Encoded
+ * Instructions" */
+static bool no_fault_suppression(ZydisExceptionClass class) {
+    switch (class) {
+    case ZYDIS_EXCEPTION_CLASS_E1NF:
+    case ZYDIS_EXCEPTION_CLASS_E2NF:
+    case ZYDIS_EXCEPTION_CLASS_E3NF:
+    case ZYDIS_EXCEPTION_CLASS_E4NF:
+    case ZYDIS_EXCEPTION_CLASS_E5NF:
+    case ZYDIS_EXCEPTION_CLASS_E6NF:
+    case ZYDIS_EXCEPTION_CLASS_E9NF:
+    case ZYDIS_EXCEPTION_CLASS_E10NF:
+    case ZYDIS_EXCEPTION_CLASS_E11NF:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static uint8_t encoding_of(const struct zinsn *z, bool mmx) {
+    switch (z->i.encoding) {
+    case ZYDIS_INSTRUCTION_ENCODING_EVEX:
+        return VEC_EVEX;
+    case ZYDIS_INSTRUCTION_ENCODING_VEX:
+        switch (z->i.meta.isa_set) {
+        case ZYDIS_ISA_SET_AVX512F_KOP:
+        case ZYDIS_ISA_SET_AVX512BW_KOP:
+        case ZYDIS_ISA_SET_AVX512DQ_KOP:
+            return VEC_EVEX;
+        default:
+            return VEC_VEX;
+        }
+    case ZYDIS_INSTRUCTION_ENCODING_XOP:
+        return VEC_VEX;
+    default:
+        return mmx ? VEC_MMX : VEC_SSE;
+    }
+}
+
+static void fill_evex(const struct zinsn *z, struct insn *out) {
+    const ZydisDecodedInstructionRawEvex *e = &z->i.raw.evex;
+    if (z->i.encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX) return;
+    if (e->z) out->mask |= VEC_MASK_ZERO;
+    if (e->b) out->mask |= VEC_MASK_B;
+    if (e->b) out->mask |= (uint8_t)((e->L2 << 1 | e->L) << 5);
+    if (no_fault_suppression(z->i.meta.exception_class)) out->venc |= VEC_NF;
+}
+
+static uint8_t length_of(const struct zinsn *z, uint8_t encoding) {
+    if (encoding == VEC_MMX) return 3;
+    return z->i.avx.vector_length == 512 ? 6 : z->i.avx.vector_length == 256 ? 5 : 4;
+}
+
+bool fill_vector(const struct zinsn *z, const struct decode_features *feat, struct insn *out) {
+    struct vector_shape s = {.mem_at = -1};
+
+    out->reg = out->rm = out->vreg = out->imm8b = 0;
+    out->asize = (z->i.address_width == 64 ? 3 : z->i.address_width == 32 ? 2 : 1) & 3;
+    out->seg = z->segment != SEG_COUNT ? z->segment : SEG_DS; /* MASKMOVDQU and its like */
+    for (unsigned k = 0; k < z->count; k++) place(z, &z->op[k], &s, out);
+    s.operands &= 0xFF;
+    if (!isa_present(z, feat, s.mmx)) return false;
+
+    uint8_t encoding = encoding_of(z, s.mmx);
+    bool legacy = encoding == VEC_SSE || encoding == VEC_MMX;
+    out->venc |= encoding;
+    out->size = length_of(z, encoding);
+    if (s.wide_gpr || s.mem_bits == 64) out->venc |= VEC_W;
+    if (legacy && s.sources <= 1 && s.mem_at != 0) out->vreg = out->reg;
+    if (s.mem_at >= 0 && encoding == VEC_SSE && s.mem_bits == 128 && !takes_unaligned((enum insn_id)out->id))
+        out->venc |= VEC_ALIGN;
+    if (s.mem_at >= 0 && wants_aligned((enum insn_id)out->id)) out->venc |= VEC_ALIGN;
+    fill_evex(z, out);
+    out->form = s.mem_at == 0 ? FORM_MR : s.mem_at > 0 ? FORM_RM : FORM_RR;
+    return true;
+}

@@ -1,0 +1,148 @@
+/* Memory operands of vector instructions: whole, and by elements under a mask. */
+#include "sim/vec/vec.h"
+
+/* MXCSR.MM lets the operands of legacy instructions be unaligned, but not those of the aligned moves. APM 1
+ * "Misaligned SSE mode" */
+static bool aligned_move(enum insn_id id) {
+    switch (id) {
+    case INSN_MOVAPS:
+    case INSN_MOVAPD:
+    case INSN_MOVDQA:
+    case INSN_MOVNTPS:
+    case INSN_MOVNTPD:
+    case INSN_MOVNTDQ:
+    case INSN_MOVNTDQA:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static __attribute__((noinline)) void misaligned(struct cpu *cpu, const struct insn *i) {
+    if ((i->venc & VEC_SSE) && (cpu->vec.mxcsr & MXCSR_MM) && !aligned_move((enum insn_id)i->id)) return;
+    op_raise(cpu, i, VEC_GP);
+}
+
+uint64_t vec_linear(struct cpu *cpu, const struct insn *i, unsigned size, unsigned access) {
+    uint64_t la = ea_linear(cpu, i, size, access);
+    if (unlikely((i->venc & VEC_ALIGN) && la & (size - 1))) misaligned(cpu, i);
+    return la;
+}
+
+static inline void *host_of(struct cpu *cpu, uint64_t la, unsigned size, bool write) {
+    const struct tlb_entry *e = tlb_slot(cpu, la);
+    uint64_t tag = write ? e->tag_w : e->tag_r;
+    return likely(tag == (((la + size - 1) & PAGE_MASK) | cpu->tlb.ctx)) ? (void *)(e->addend + (uintptr_t)la) : NULL;
+}
+
+static __attribute__((noinline)) void load_slow(struct cpu *cpu, const struct insn *i, uint64_t la, void *buf,
+                                                unsigned size) {
+    cpu->cur = i;
+    if (size <= 8 && !(size & (size - 1))) {
+        uint64_t v = mem_read_slow(cpu, i, la, size);
+        memcpy(buf, &v, size);
+    } else {
+        mem_read_bytes(cpu, la, buf, size, MEM_READ);
+    }
+}
+static __attribute__((noinline)) void store_slow(struct cpu *cpu, const struct insn *i, uint64_t la, const void *buf,
+                                                 unsigned size) {
+    cpu->cur = i;
+    if (size <= 8 && !(size & (size - 1))) {
+        uint64_t v = 0;
+        memcpy(&v, buf, size);
+        mem_write_slow(cpu, i, la, size, v);
+    } else {
+        mem_write_bytes(cpu, la, buf, size, MEM_WRITE);
+    }
+}
+
+void vec_load(struct cpu *cpu, const struct insn *i, void *buf, unsigned size) {
+    uint64_t la = vec_linear(cpu, i, size, MEM_READ);
+    const void *p = host_of(cpu, la, size, false);
+    if (unlikely(!p)) return load_slow(cpu, i, la, buf, size);
+    switch (size) {
+    case 16:
+        memcpy(buf, p, 16);
+        break;
+    case 8:
+        memcpy(buf, p, 8);
+        break;
+    case 32:
+        memcpy(buf, p, 32);
+        break;
+    case 4:
+        memcpy(buf, p, 4);
+        break;
+    default:
+        memcpy(buf, p, size);
+        break;
+    }
+}
+
+void vec_store(struct cpu *cpu, const struct insn *i, const void *buf, unsigned size) {
+    uint64_t la = vec_linear(cpu, i, size, MEM_WRITE);
+    void *p = host_of(cpu, la, size, true);
+    if (unlikely(!p)) return store_slow(cpu, i, la, buf, size);
+    memcpy(p, buf, size);
+}
+
+/* ---- under a mask ---- */
+
+static uint64_t all_of(unsigned n) { return n >= 64 ? ~0ull : (1ull << n) - 1; }
+
+/* The linear address of element j, checked by itself. */
+static uint64_t element(struct cpu *cpu, const struct insn *i, unsigned esz, unsigned j, unsigned access) {
+    uint64_t off = (uint64_t)j << esz;
+    if (i->flags & INSN_FLAT) return ea_flat(cpu, i) + off;
+    uint64_t ea = ea_offset(cpu, i) + off;
+    if (i->asize != 3) ea = i->asize == 2 ? (uint32_t)ea : (uint16_t)ea;
+    return seg_linear(cpu, i, i->seg, ea, 1u << esz, access);
+}
+
+/* Aligned moves ask for alignment whatever the mask. */
+static void check_alignment(struct cpu *cpu, const struct insn *i, unsigned size) {
+    if (!(i->venc & VEC_ALIGN)) return;
+    uint64_t la = i->flags & INSN_FLAT ? ea_flat(cpu, i) : cpu->seg[i->seg].base + ea_offset(cpu, i);
+    if (la & (size - 1)) misaligned(cpu, i);
+}
+
+void vec_load_masked(struct cpu *cpu, const struct insn *i, void *buf, unsigned esz, unsigned n, uint64_t k) {
+    unsigned size = n << esz;
+    k &= all_of(n);
+    if (k == all_of(n) || (i->venc & VEC_NF)) return vec_load(cpu, i, buf, size);
+    memset(buf, 0, size);
+    check_alignment(cpu, i, size);
+    for (; k; k &= k - 1) {
+        unsigned j = (unsigned)__builtin_ctzll(k);
+        uint64_t la = element(cpu, i, esz, j, MEM_READ);
+        const void *p = host_of(cpu, la, 1u << esz, false);
+        char *to = (char *)buf + (j << esz);
+        if (likely(p != NULL))
+            memcpy(to, p, 1u << esz);
+        else
+            load_slow(cpu, i, la, to, 1u << esz);
+    }
+}
+
+void vec_store_masked(struct cpu *cpu, const struct insn *i, const void *buf, unsigned esz, unsigned n, uint64_t k) {
+    unsigned size = n << esz, bytes = 1u << esz;
+    k &= all_of(n);
+    if (k == all_of(n)) return vec_store(cpu, i, buf, size);
+    check_alignment(cpu, i, size);
+    for (uint64_t left = k; left; left &= left - 1) {
+        unsigned j = (unsigned)__builtin_ctzll(left);
+        uint64_t la = element(cpu, i, esz, j, MEM_WRITE);
+        if (!host_of(cpu, la, bytes, true)) mem_probe(cpu, i, la, bytes, MEM_WRITE);
+    }
+    for (uint64_t left = k; left; left &= left - 1) {
+        unsigned j = (unsigned)__builtin_ctzll(left);
+        uint64_t la = element(cpu, i, esz, j, MEM_WRITE);
+        const char *from = (const char *)buf + (j << esz);
+        void *p = host_of(cpu, la, bytes, true);
+        if (likely(p != NULL))
+            memcpy(p, from, bytes);
+        else
+            store_slow(cpu, i, la, from, bytes);
+    }
+}

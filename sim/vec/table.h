@@ -1,0 +1,24 @@
+/* From a record of a vector instruction to its semantic function. */
+#ifndef HVSIM_VEC_TABLE_H
+#define HVSIM_VEC_TABLE_H
+
+#include "sim/ops/op.h"
+
+/* One row per instruction: its functions by encoding, NULL where it has none. */
+enum vec_table_column { VEC_COL_MMX, VEC_COL_SSE, VEC_COL_VEX, VEC_COL_EVEX };
+struct vec_row {
+    uint16_t id;
+    insn_fn *fn[4]; /* enum vec_table_column */
+};
+struct vec_group {
+    const struct vec_row *rows;
+    unsigned count;
+};
+#define VEC_GROUP(name, rows_) const struct vec_group name = {rows_, sizeof(rows_) / sizeof(rows_[0])}
+
+/* Fill t->vec from the groups of sim/vec/. */
+void vec_table_build(struct op_table *t);
+/* The function of a record whose id is INSN_VEC_FIRST or above; op_ud when there is none. */
+insn_fn *vec_function(const struct op_table *t, const struct insn *i);
+
+#endif
