@@ -19,10 +19,10 @@ struct decode_features {
     bool bmi1;  /* F3 0F BC is TZCNT, else BSF */
     bool amd;   /* vendor rules: operand size of near branches with 66 in 64-bit mode (AMD: 16-bit), far pointer loads,
                    SYSCALL/SYSENTER in compat */
-    bool cldemote;   /* else NOP */
-    bool mpx, cet;   /* reserved NOPs otherwise */
-    bool wbnoinvd;   /* F3 0F 09 is WBNOINVD, else WBINVD */
-    bool cr8_legacy; /* LOCK MOV CR0 is MOV CR8 (AMD), else #UD */
+    bool cldemote;       /* else NOP */
+    bool mpx, cet;       /* reserved NOPs otherwise */
+    bool wbnoinvd;       /* F3 0F 09 is WBNOINVD, else WBINVD */
+    bool cr8_legacy;     /* LOCK MOV CR0 is MOV CR8 (AMD), else #UD */
     const uint64_t *cpu; /* bit set of enum feature (sim/arch/features.h), for vector instructions; NULL: all */
 };
 

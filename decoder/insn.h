@@ -33,8 +33,8 @@ enum insn_id {
  * - VSIB: index is a vector register number
  * size: log2 of the vector length in bytes (3: MMX, 4, 5, 6). */
 enum vec_enc {
-    VEC_W = 1 << 0,     /* a general-register or scalar-memory operand of 64 bits; VEX.W, EVEX.W */
-    VEC_MMX = 1 << 1,   /* of these four one is set: values of enum gate */
+    VEC_W = 1 << 0,   /* a general-register or scalar-memory operand of 64 bits; VEX.W, EVEX.W */
+    VEC_MMX = 1 << 1, /* of these four one is set: values of enum gate */
     VEC_SSE = 1 << 2,
     VEC_VEX = 1 << 3,   /* XOP too */
     VEC_EVEX = 1 << 4,  /* opmask instructions too, though encoded with VEX */
@@ -117,9 +117,9 @@ struct insn {
             int32_t disp; /* displacement; RIP-relative: page offset + length + disp, to be added to REG_RIPBASE */
             int32_t imm;  /* immediate; FORM_J: page offset + length + rel, to be added to REG_RIPBASE */
         };
-        int64_t imm64; /* MOV r64, imm and the address of moffs forms (scale = SCALE_MOFFS) */
-        struct { /* vector instructions (ids from INSN_VEC_FIRST on) */
-            int32_t vdisp; /* as disp, EVEX scaling applied */
+        int64_t imm64;           /* MOV r64, imm and the address of moffs forms (scale = SCALE_MOFFS) */
+        struct {                 /* vector instructions (ids from INSN_VEC_FIRST on) */
+            int32_t vdisp;       /* as disp, EVEX scaling applied */
             uint8_t imm8, imm8b; /* immediates; INSERTQ and EXTRQ have two */
             uint8_t mask;        /* enum vec_mask bits */
             uint8_t venc;        /* enum vec_enc bits */

@@ -1,6 +1,6 @@
-/* Which CPUID features the encoding of a vector instruction asks for: from Zydis' ISA sets, with the cases where one set
- * of Zydis holds instructions that came at different times. SDM 2, "CPUID Feature Flag" columns; SDM 1 "Detection of..."
- * sections. */
+/* Which CPUID features the encoding of a vector instruction asks for: from Zydis' ISA sets, with the cases where one
+ * set of Zydis holds instructions that came at different times. SDM 2, "CPUID Feature Flag" columns; SDM 1 "Detection
+ * of..." sections. */
 #include "decoder/private.h"
 #include "sim/arch/features.h"
 
@@ -8,7 +8,7 @@
 struct isa_row {
     uint8_t need[3];
 };
-#define ISA(set, ...)       [ZYDIS_ISA_SET_##set] = {{__VA_ARGS__}}
+#define ISA(set, ...) [ZYDIS_ISA_SET_##set] = {{__VA_ARGS__}}
 #define ISA_LENGTHS(set, ...)                                                                                          \
     ISA(set##_128, FEAT_AVX512VL, __VA_ARGS__), ISA(set##_256, FEAT_AVX512VL, __VA_ARGS__), ISA(set##_512, __VA_ARGS__)
 

@@ -6,7 +6,8 @@
 
 #include "decoder/decoder.h"
 
-/* One instruction as Zydis sees it. No more than six operands are visible: destination, opmask, three sources, immediate. */
+/* One instruction as Zydis sees it. No more than six operands are visible: destination, opmask, three sources,
+ * immediate. */
 #define MAX_OPERANDS 6
 struct zinsn {
     ZydisDecodedInstruction i;

@@ -5,9 +5,9 @@
 #include "sim/arch/x86.h"
 
 struct vector_shape {
-    unsigned operands;   /* register and memory operands met, the opmask not counted */
-    unsigned sources;    /* of them, after the destination */
-    int mem_at;          /* index among the operands, -1: none */
+    unsigned operands; /* register and memory operands met, the opmask not counted */
+    unsigned sources;  /* of them, after the destination */
+    int mem_at;        /* index among the operands, -1: none */
     unsigned mem_bits;
     bool mmx, wide_gpr;
 };

@@ -88,14 +88,14 @@ struct vec_regs {
 /* The vector instruction under way, between the three steps of its execution (sim/vec/vec.h). Nothing here outlives an
  * instruction. */
 struct vx {
-    union vec r;               /* the result; to begin with, the old destination where the row says V_RMW */
-    union vec m;               /* memory operand */
-    union vec t[3];            /* copies of sources; scratch */
+    union vec r;                /* the result; to begin with, the old destination where the row says V_RMW */
+    union vec m;                /* memory operand */
+    union vec t[3];             /* copies of sources; scratch */
     const union vec *a, *b, *c; /* first, second, third source */
-    uint64_t g;                /* source in a general or opmask register, or result for one */
-    uint64_t k;                /* a bit per element: the opmask, all ones when there is none */
-    uint32_t bytes;            /* vector length: 8, 16, 32, 64 */
-    uint8_t lane;              /* bytes in a lane of shuffles: 8 for MMX, else 16 */
+    uint64_t g;                 /* source in a general or opmask register, or result for one */
+    uint64_t k;                 /* a bit per element: the opmask, all ones when there is none */
+    uint32_t bytes;             /* vector length: 8, 16, 32, 64 */
+    uint8_t lane;               /* bytes in a lane of shuffles: 8 for MMX, else 16 */
     uint8_t imm;
     bool wide;        /* VEC_W of the record */
     bool fp_own, sae; /* it runs in an environment of its own, kept in fp; without exceptions */

@@ -61,9 +61,7 @@ static __attribute__((noinline)) void other_source(struct cpu *cpu, const struct
 }
 
 /* A memory operand that stands for a general or opmask register */
-static void other_memory(struct vx *x) {
-    x->g = x->m.u64[0];
-}
+static void other_memory(struct vx *x) { x->g = x->m.u64[0]; }
 
 static inline void load_source(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     struct vx *x = &cpu->vx;
@@ -293,11 +291,13 @@ static void load_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
 }
 
 /* Elements that the mask keeps out must raise nothing: they compute with 1.0, or the integer 0. */
-static void neutralize(struct vx *x, const union vec **source, union vec *copy, unsigned log2, unsigned n, bool integer) {
+static void neutralize(struct vx *x, const union vec **source, union vec *copy, unsigned log2, unsigned n,
+                       bool integer) {
     static const uint64_t one[4] = {0, 0x3C00, 0x3F800000, 0x3FF0000000000000};
     *copy = **source;
     for (unsigned j = 0; j < n; j++)
-        if (!(x->k >> j & 1)) memcpy(&copy->u8[j << log2], integer ? (const uint64_t *)&(uint64_t){0} : &one[log2], 1u << log2);
+        if (!(x->k >> j & 1))
+            memcpy(&copy->u8[j << log2], integer ? (const uint64_t *)&(uint64_t){0} : &one[log2], 1u << log2);
     *source = copy;
 }
 
@@ -368,6 +368,6 @@ void vec_end_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
         return vec_store_masked(cpu, i, &x->r, log2, mem_bytes(x, desc) >> log2, x->k);
     }
     if (desc & V_SCALAR) return end_scalar_evex(cpu, i, desc);
-    vec_write_masked(cpu, i->reg, &x->r, dest_bytes(x, desc), desc & V_ESZ,
-                     i->mask & VEC_MASK_REG ? x->k : ~0ull, i->mask & VEC_MASK_ZERO);
+    vec_write_masked(cpu, i->reg, &x->r, dest_bytes(x, desc), desc & V_ESZ, i->mask & VEC_MASK_REG ? x->k : ~0ull,
+                     i->mask & VEC_MASK_ZERO);
 }

@@ -2,8 +2,8 @@
  *
  * An instruction is executed in three steps: begin (gates, operands: everything that can fault but floating-point
  * exceptions), the kernel (a small function on struct vx: elements in, elements out, no thought of registers, masks or
- * memory), end (floating-point exceptions, masking, write-back). Begin and end exist once per encoding; a row of a table
- * joins them with a kernel, and says in a descriptor what they must know:
+ * memory), end (floating-point exceptions, masking, write-back). Begin and end exist once per encoding; a row of a
+ * table joins them with a kernel, and says in a descriptor what they must know:
  *
  *     static void k_paddw(struct vx *x) { EACH(16) x->r.u16[j] = x->a->u16[j] + x->b->u16[j]; }
  *     #define ROWS(MS, S, V) MS(PADDW, k_paddw, V_E(16)) V(VPADDW, k_paddw, V_E(16))
@@ -56,16 +56,16 @@ enum vec_desc {
     V_TO_GPR = 1 << 12, /* 64 bits: clears the upper half when the result has 32 */
     V_TO_K = 2 << 12,   /* and with the opmask */
     V_TO_MMX = 3 << 12,
-    V_TO_NONE = 4 << 12, /* flags, say: the kernel has done it */
-    V_RMW = 1 << 15,     /* x->r holds the old destination to begin with */
-    V_SCALAR = 1 << 16,  /* only element 0 is written; the others come from the first source (VEX) or stay (SSE) */
-    V_FP = 1 << 17,      /* raises floating-point exceptions */
-    V_INT = 1 << 18,     /* with V_FP: the source's elements are integers */
+    V_TO_NONE = 4 << 12,   /* flags, say: the kernel has done it */
+    V_RMW = 1 << 15,       /* x->r holds the old destination to begin with */
+    V_SCALAR = 1 << 16,    /* only element 0 is written; the others come from the first source (VEX) or stay (SSE) */
+    V_FP = 1 << 17,        /* raises floating-point exceptions */
+    V_INT = 1 << 18,       /* with V_FP: the source's elements are integers */
     V_MEM_FIRST = 1 << 19, /* VEC_SWAP means that memory is the first of two sources, not the last of three */
 };
-#define V_LOG2(bits)  ((bits) == 8 ? 0u : (bits) == 16 ? 1u : (bits) == 32 ? 2u : 3u)
-#define V_E(bits)     (V_LOG2(bits) | V_LOG2(bits) << 2)       /* elements of so many bits */
-#define V_ES(to, from) (V_LOG2(to) | V_LOG2(from) << 2)        /* destination and source elements of different size */
+#define V_LOG2(bits)   ((bits) == 8 ? 0u : (bits) == 16 ? 1u : (bits) == 32 ? 2u : 3u)
+#define V_E(bits)      (V_LOG2(bits) | V_LOG2(bits) << 2) /* elements of so many bits */
+#define V_ES(to, from) (V_LOG2(to) | V_LOG2(from) << 2)   /* destination and source elements of different size */
 
 /* ---- kernels ---- */
 
@@ -90,7 +90,9 @@ void vec_end_vex(struct cpu *cpu, const struct insn *i, uint32_t desc);
 void vec_end_evex(struct cpu *cpu, const struct insn *i, uint32_t desc);
 
 /* The gate test of every vector instruction; VEC_MMX..VEC_EVEX are bits of enum gate. */
-_Static_assert(VEC_MMX == GATE_MMX && VEC_SSE == GATE_SSE && VEC_VEX == GATE_AVX && VEC_EVEX == GATE_EVEX, "one bit");
+_Static_assert((int)VEC_MMX == (int)GATE_MMX && (int)VEC_SSE == (int)GATE_SSE && (int)VEC_VEX == (int)GATE_AVX &&
+                   (int)VEC_EVEX == (int)GATE_EVEX,
+               "the same bits");
 _Noreturn void vec_denied(struct cpu *cpu, const struct insn *i);
 static inline void vec_gate(struct cpu *cpu, const struct insn *i) {
     if (unlikely(cpu->denied & i->venc & (VEC_SSE | VEC_VEX | VEC_EVEX | VEC_MMX))) vec_denied(cpu, i);
@@ -132,9 +134,11 @@ void vec_write_masked(struct cpu *cpu, unsigned n, const union vec *v, unsigned 
 #define VEC_FN_MS_(id, kernel, desc) VEC_FN_(mmx, id, kernel, desc) VEC_FN_(sse, id, kernel, desc)
 #define VEC_FN_S_(id, kernel, desc)  VEC_FN_(sse, id, kernel, desc)
 #define VEC_FN_V_(id, kernel, desc)  VEC_FN_(vex, id, kernel, desc) VEC_FN_(evex, id, kernel, desc)
+// clang-format off
 #define VEC_ROW_MS_(id, kernel, desc) {INSN_##id, {op_mmx_##id, op_sse_##id, NULL, NULL}},
 #define VEC_ROW_S_(id, kernel, desc)  {INSN_##id, {NULL, op_sse_##id, NULL, NULL}},
 #define VEC_ROW_V_(id, kernel, desc)  {INSN_##id, {NULL, NULL, op_vex_##id, op_evex_##id}},
+// clang-format on
 /* The functions and the table of a list of rows. */
 #define VEC_TABLE(group, ROWS)                                                                                         \
     ROWS(VEC_FN_MS_, VEC_FN_S_, VEC_FN_V_)                                                                             \
