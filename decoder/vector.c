@@ -9,7 +9,7 @@ struct vector_shape {
     unsigned sources;  /* of them, after the destination */
     int mem_at;        /* index among the operands, -1: none */
     unsigned mem_bits;
-    bool mmx, wide_gpr;
+    bool mmx, xmm, wide_gpr;
 };
 
 static uint8_t vector_reg(ZydisRegister r) {
@@ -61,10 +61,12 @@ static void place(const struct zinsn *z, const ZydisDecodedOperand *op, struct v
     if (op->type == ZYDIS_OPERAND_TYPE_REGISTER) {
         ZydisRegisterClass class = ZydisRegisterGetClass(op->reg.value);
         s->mmx |= class == ZYDIS_REGCLASS_MMX;
+        s->xmm |= class == ZYDIS_REGCLASS_XMM;
         s->wide_gpr |= class == ZYDIS_REGCLASS_GPR64;
         place_register(out, s, vector_reg(op->reg.value));
     } else if (op->type == ZYDIS_OPERAND_TYPE_MEMORY) {
         fill_memory(z, &op->mem, out);
+        if (op->mem.type == ZYDIS_MEMOP_TYPE_VSIB) out->index = (uint8_t)ZydisRegisterGetId(op->mem.index);
         s->mem_at = (int)s->operands;
         s->mem_bits = op->size;
         if (s->sources == 1) out->vreg = out->rm; /* the register before it is the first source */
@@ -131,7 +133,8 @@ static bool no_fault_suppression(ZydisExceptionClass class) {
     }
 }
 
-static uint8_t encoding_of(const struct zinsn *z, bool mmx) {
+static uint8_t encoding_of(const struct zinsn *z, const struct vector_shape *s) {
+    bool converts = z->i.meta.category == ZYDIS_CATEGORY_CONVERT;
     switch (z->i.encoding) {
     case ZYDIS_INSTRUCTION_ENCODING_EVEX:
         return VEC_EVEX;
@@ -147,7 +150,9 @@ static uint8_t encoding_of(const struct zinsn *z, bool mmx) {
     case ZYDIS_INSTRUCTION_ENCODING_XOP:
         return VEC_VEX;
     default:
-        return mmx ? VEC_MMX : VEC_SSE;
+        /* MMX and XMM registers together obey the rules of SSE: SDM 3 "Exception Conditions of Legacy SIMD Instructions
+         * Operating on MMX Registers" */
+        return s->mmx && !s->xmm && !converts ? VEC_MMX : VEC_SSE;
     }
 }
 
@@ -175,7 +180,7 @@ bool fill_vector(const struct zinsn *z, const struct decode_features *feat, stru
     s.operands &= 0xFF;
     if (!isa_present(z, feat, s.mmx)) return false;
 
-    uint8_t encoding = encoding_of(z, s.mmx);
+    uint8_t encoding = encoding_of(z, &s);
     bool legacy = encoding == VEC_SSE || encoding == VEC_MMX;
     out->venc |= encoding;
     out->size = length_of(z, encoding);

@@ -136,7 +136,7 @@ static inline void end_fp(struct cpu *cpu, const struct insn *i, uint32_t desc) 
 void vec_begin_sse(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     struct vx *x = &cpu->vx;
     vec_gate(cpu, i);
-    if ((desc & V_SRC) == V_SRC_MMX) mmx_begin(cpu, i);
+    if ((desc & V_SRC) == V_SRC_MMX || (desc & V_TO) == V_TO_MMX) mmx_begin(cpu, i);
     begin(cpu, i, 16);
     if (i->form == FORM_RM)
         load_source(cpu, i, desc);

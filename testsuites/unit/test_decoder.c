@@ -284,8 +284,9 @@ static void test_decoder_random_bytes_keep_the_invariants(void **state) {
         assert_in_range(i.len, 1, 15);
         assert_int_equal(i.off, n & 0xFFF);
         assert_int_equal(status == DECODE_OK, i.id != INSN_INVALID);
-        assert_true(i.id < INSN_COUNT && i.form < FORM_COUNT && i.size <= 4 && i.seg <= SEG_GS);
-        if (status != DECODE_OK) continue;
+        assert_true(i.id < INSN_COUNT && i.form < FORM_COUNT && i.size <= 6 && i.seg <= SEG_GS);
+        if (status != DECODE_OK || i.id >= INSN_VEC_FIRST) continue;
+        assert_true(i.size <= 4);
         assert_in_range(i.asize, 1, 3);
         bool number = i.id >= INSN_MOV_TO_SEG && i.id <= INSN_PUSH_SEG;
         bool control = i.id >= INSN_MOV_TO_CR && i.id <= INSN_MOV_FROM_DR;
