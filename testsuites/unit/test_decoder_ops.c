@@ -26,7 +26,7 @@ static bool is_undefined(unsigned id) { return id == INSN_UD0 || id == INSN_UD1 
 
 static void visit(struct coverage *c, const uint8_t *bytes, unsigned mode, const struct decode_features *features) {
     struct insn i;
-    if (decode(bytes, 15, mode, 0, features, &i) != DECODE_OK) return;
+    if (decode(bytes, 15, mode, 0, features, &i) != DECODE_OK || i.id >= INSN_VEC_FIRST) return;
     unsigned size = i.size > 3 ? 3 : i.size;
     if (c->seen[i.id][i.form][size]) return;
     c->seen[i.id][i.form][size] = true;
