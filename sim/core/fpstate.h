@@ -56,6 +56,9 @@ struct fpu_regs {
     uint16_t fop;      /* last opcode, 11 bits */
     uint16_t fcs, fds;
     uint64_t fip, fdp; /* last instruction and operand pointers */
+    uint64_t fdp_exc;  /* FDP and FDS of the last unmasked exception: what is saved with FDP_EXCPTN_ONLY */
+    uint16_t fds_exc;
+    struct f80 operand; /* not state: the memory operand of the instruction that runs */
     /* Not state: exceptions that the host's x87 unit still remembers. Only sim/fp writes it: who sets all of this
      * struct while the CPU runs keeps it. */
     uint16_t host;

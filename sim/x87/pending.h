@@ -12,4 +12,17 @@ void x87_pending(struct cpu *cpu, const struct insn *i);
 /* FSW may have lost ES: FERR# follows. */
 void x87_ferr_update(struct cpu *cpu);
 
+/* ES and B from the exceptions and their masks, after either was loaded. */
+void x87_summarize(struct cpu *cpu);
+
+/* The last instruction: what FLDENV, FRSTOR and FXRSTOR load, and what is saved, as the model says. */
+struct x87_pointers {
+    uint64_t fip, fdp;
+    uint16_t fcs, fds, fop;
+};
+void x87_set_pointers(struct cpu *cpu, const struct x87_pointers *p);
+uint64_t x87_fdp(const struct cpu *cpu);
+uint16_t x87_fcs(const struct cpu *cpu);
+uint16_t x87_fds(const struct cpu *cpu);
+
 #endif
