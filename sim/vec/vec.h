@@ -6,11 +6,11 @@
  * table joins them with a kernel, and says in a descriptor what they must know:
  *
  *     static void k_paddw(struct vx *x) { EACH(16) x->r.u16[j] = x->a->u16[j] + x->b->u16[j]; }
- *     #define ROWS(MS, S, V) MS(PADDW, k_paddw, V_E(16)) V(VPADDW, k_paddw, V_E(16))
+ *     #define ROWS(MS, S, V, M, X, E) MS(PADDW, k_paddw, V_E(16)) V(VPADDW, k_paddw, V_E(16))
  *     VEC_TABLE(vec_group_x, ROWS)
  *
- * MS: MMX and SSE forms of a mnemonic, S: SSE, V: VEX and EVEX. Kernels see x->bytes bytes; they may compute up to the
- * next multiple of 16. They must not read x->r unless the row says V_RMW. */
+ * MS: MMX and SSE forms of a mnemonic, S: SSE, V: VEX and EVEX; M, X and E: MMX, VEX and EVEX alone. Kernels see
+ * x->bytes bytes; they may compute up to the next multiple of 16. They must not read x->r unless the row says V_RMW. */
 #ifndef HVSIM_VEC_VEC_H
 #define HVSIM_VEC_VEC_H
 
@@ -134,15 +134,22 @@ void vec_write_masked(struct cpu *cpu, unsigned n, const union vec *v, unsigned 
 #define VEC_FN_MS_(id, kernel, desc) VEC_FN_(mmx, id, kernel, desc) VEC_FN_(sse, id, kernel, desc)
 #define VEC_FN_S_(id, kernel, desc)  VEC_FN_(sse, id, kernel, desc)
 #define VEC_FN_V_(id, kernel, desc)  VEC_FN_(vex, id, kernel, desc) VEC_FN_(evex, id, kernel, desc)
+#define VEC_FN_M_(id, kernel, desc)  VEC_FN_(mmx, id, kernel, desc)
+#define VEC_FN_X_(id, kernel, desc)  VEC_FN_(vex, id, kernel, desc)
+#define VEC_FN_E_(id, kernel, desc)  VEC_FN_(evex, id, kernel, desc)
 // clang-format off
 #define VEC_ROW_MS_(id, kernel, desc) {INSN_##id, {op_mmx_##id, op_sse_##id, NULL, NULL}},
 #define VEC_ROW_S_(id, kernel, desc)  {INSN_##id, {NULL, op_sse_##id, NULL, NULL}},
 #define VEC_ROW_V_(id, kernel, desc)  {INSN_##id, {NULL, NULL, op_vex_##id, op_evex_##id}},
+#define VEC_ROW_M_(id, kernel, desc)  {INSN_##id, {op_mmx_##id, NULL, NULL, NULL}},
+#define VEC_ROW_X_(id, kernel, desc)  {INSN_##id, {NULL, NULL, op_vex_##id, NULL}},
+#define VEC_ROW_E_(id, kernel, desc)  {INSN_##id, {NULL, NULL, NULL, op_evex_##id}},
 // clang-format on
 /* The functions and the table of a list of rows. */
 #define VEC_TABLE(group, ROWS)                                                                                         \
-    ROWS(VEC_FN_MS_, VEC_FN_S_, VEC_FN_V_)                                                                             \
-    static const struct vec_row rows_of_##group[] = {ROWS(VEC_ROW_MS_, VEC_ROW_S_, VEC_ROW_V_)};                       \
+    ROWS(VEC_FN_MS_, VEC_FN_S_, VEC_FN_V_, VEC_FN_M_, VEC_FN_X_, VEC_FN_E_)                                            \
+    static const struct vec_row rows_of_##group[] = {                                                                  \
+        ROWS(VEC_ROW_MS_, VEC_ROW_S_, VEC_ROW_V_, VEC_ROW_M_, VEC_ROW_X_, VEC_ROW_E_)};                                \
     VEC_GROUP(group, rows_of_##group)
 
 #endif

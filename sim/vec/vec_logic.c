@@ -17,7 +17,7 @@ static void k_ternlog(struct vx *x) {
 }
 
 // clang-format off
-#define ROWS(MS, S, V)                                                                                                 \
+#define ROWS(MS, S, V, M, X, E)                                                                                          \
     MS(PAND, k_and, V_E(64)) MS(PANDN, k_andn, V_E(64)) MS(POR, k_or, V_E(64)) MS(PXOR, k_xor, V_E(64))                \
     S(ANDPS, k_and, V_E(32)) S(ANDNPS, k_andn, V_E(32)) S(ORPS, k_or, V_E(32)) S(XORPS, k_xor, V_E(32))                \
     S(ANDPD, k_and, V_E(64)) S(ANDNPD, k_andn, V_E(64)) S(ORPD, k_or, V_E(64)) S(XORPD, k_xor, V_E(64))                \
