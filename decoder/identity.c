@@ -19,7 +19,6 @@ enum {
     ZYDIS_MNEMONIC_CMPSD_VEC,
     ZYDIS_MNEMONIC_CLASS_X87,
     ZYDIS_MNEMONIC_CLASS_FXSR,
-    ZYDIS_MNEMONIC_CLASS_XSAVE,
     MNEMONIC_COUNT
 };
 
@@ -88,11 +87,6 @@ static enum insn_id identify_class(const struct zinsn *z) {
     case ZYDIS_MNEMONIC_FXRSTOR:
     case ZYDIS_MNEMONIC_FXRSTOR64:
         return INSN_CLASS_FXSR;
-    case ZYDIS_MNEMONIC_XSAVE:
-    case ZYDIS_MNEMONIC_XSAVE64:
-    case ZYDIS_MNEMONIC_XRSTOR:
-    case ZYDIS_MNEMONIC_XRSTOR64:
-        return INSN_CLASS_XSAVE;
     default:
         return INSN_INVALID;
     }

@@ -246,7 +246,6 @@ static bool has_no_operands(enum insn_id id) {
     case INSN_CLZERO:
     case INSN_CLASS_X87:
     case INSN_CLASS_FXSR:
-    case INSN_CLASS_XSAVE:
         return true;
     default:
         return false;

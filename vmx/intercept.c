@@ -57,6 +57,17 @@ static void invpcid(struct cpu *cpu, enum icept_stage stage) {
     if (stage != STAGE_BEFORE_EXC && vmx_proc(vmx_of(cpu), VMX_PROC_INVLPG_EXITING)) vmx_exit_insn_info(cpu, &x);
 }
 
+/* ---- XSAVES, XRSTORS: undefined without their control. SDM 3, "Changes to Instruction Behavior in VMX Non-Root
+ * Operation": a VM exit for the supervisor components in the XSS-exiting bitmap ---- */
+
+static void xsaves(struct cpu *cpu, enum icept_stage stage, uint64_t components) {
+    const unsigned id = cpu->cur->id;
+    const bool restore = id == INSN_XRSTORS || id == INSN_XRSTORS64;
+    struct vmx_exit x = {.reason = restore ? VMX_REASON_XRSTORS : VMX_REASON_XSAVES};
+    need_control(cpu, VMX_PROC2_ENABLE_XSAVES);
+    if (stage != STAGE_BEFORE_EXC && (components & vmcs_data(cpu)[F_XSS_EXITING_BITMAP])) vmx_exit_insn_info(cpu, &x);
+}
+
 /* ---- PAUSE ---- */
 
 /* SDM 3, "Changes to Instruction Behavior in VMX Non-Root Operation": PAUSE-loop exiting works at CPL 0 */
@@ -157,10 +168,11 @@ static void task_switch_exit(struct cpu *cpu, uint16_t selector, const struct vi
 
 /* ---- the hook ---- */
 
-/* The #UD of RDTSCP and INVPCID without their control "takes priority over any other exception the instruction may
- * incur"; the VM exits of MOV DR come before exceptions as well. */
+/* The #UD of RDTSCP, INVPCID and XSAVES without their control "takes priority over any other exception the instruction
+ * may incur"; the VM exits of MOV DR come before exceptions as well. */
 static bool acts_before_exceptions(enum intercept what) {
-    return what == ICEPT_DR_READ || what == ICEPT_DR_WRITE || what == ICEPT_RDTSCP || what == ICEPT_INVPCID;
+    return what == ICEPT_DR_READ || what == ICEPT_DR_WRITE || what == ICEPT_RDTSCP || what == ICEPT_INVPCID ||
+           what == ICEPT_XSAVES;
 }
 
 void vmx_intercept(struct cpu *cpu, enum icept_stage stage, enum intercept what, uint64_t a, uint64_t b) {
@@ -174,6 +186,9 @@ void vmx_intercept(struct cpu *cpu, enum icept_stage stage, enum intercept what,
         break;
     case ICEPT_INVPCID:
         invpcid(cpu, stage);
+        break;
+    case ICEPT_XSAVES:
+        xsaves(cpu, stage, a);
         break;
     case ICEPT_PAUSE:
         pause(cpu);

@@ -7,6 +7,7 @@
 #include "sim/core/fault.h"
 #include "sim/core/flags.h"
 #include "sim/core/system.h"
+#include "sim/core/xsave.h"
 #include "sim/machine/machine.h"
 
 /* Cycles of this slice that have gone by: what was given, less what is left or set aside, less the instructions of the
@@ -64,6 +65,9 @@ static const struct gate_row {
     {GATE_XSAVE, CR0_TS,          0,      CR4_OSXSAVE, 0   },
 };
 
+/* Components that IA32_XFD disables and that the group touches: SDM 1 "Extended Feature Disable (XFD)" */
+static uint64_t gate_disabled(const struct cpu *cpu, const struct gate_row *g) { return cpu->msr.xfd & g->xcr0; }
+
 static bool gate_undefined(const struct cpu *cpu, const struct gate_row *g) {
     return (cpu->ctl.cr0 & g->ud_cr0) || (~cpu->ctl.cr4 & g->ud_cr4) || (~cpu->ctl.xcr0 & g->xcr0);
 }
@@ -71,19 +75,25 @@ static bool gate_undefined(const struct cpu *cpu, const struct gate_row *g) {
 static void update_gates(struct cpu *cpu) {
     unsigned denied = (~cpu->ctl.cr0 & (CR0_MP | CR0_TS)) == 0 ? GATE_FWAIT : 0;
     for (unsigned k = 0; k < sizeof gate_rows / sizeof gate_rows[0]; k++)
-        if ((cpu->ctl.cr0 & gate_rows[k].nm_any) || gate_undefined(cpu, &gate_rows[k])) denied |= gate_rows[k].gate;
+        if ((cpu->ctl.cr0 & gate_rows[k].nm_any) || gate_undefined(cpu, &gate_rows[k]) ||
+            gate_disabled(cpu, &gate_rows[k]))
+            denied |= gate_rows[k].gate;
     cpu->denied = (uint8_t)denied;
 }
 
 void cpu_raise_denied(struct cpu *cpu, enum gate gate) {
-    for (unsigned k = 0; k < sizeof gate_rows / sizeof gate_rows[0]; k++)
-        if (gate_rows[k].gate == gate && gate_undefined(cpu, &gate_rows[k])) cpu_ud(cpu);
+    for (unsigned k = 0; k < sizeof gate_rows / sizeof gate_rows[0]; k++) {
+        const struct gate_row *g = &gate_rows[k];
+        if (g->gate != gate) continue;
+        if (gate_undefined(cpu, g)) cpu_ud(cpu);
+        if (!(cpu->ctl.cr0 & g->nm_any) && gate_disabled(cpu, g)) xsave_raise_xfd(cpu, gate_disabled(cpu, g));
+    }
     cpu_raise(cpu, VEC_NM);
 }
 
 void cpu_update_mode(struct cpu *cpu) {
     const uint64_t gates = (cpu->ctl.cr0 & (CR0_EM | CR0_MP | CR0_TS)) | (cpu->ctl.cr4 & (CR4_OSFXSR | CR4_OSXSAVE)) |
-                           (cpu->ctl.xcr0 & 0xFF) << 32;
+                           (cpu->ctl.xcr0 & 0xFF) << 32 | (cpu->msr.xfd & 0xFF) << 40;
     if (gates != cpu->gates_of) {
         cpu->gates_of = gates;
         update_gates(cpu);

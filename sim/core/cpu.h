@@ -58,7 +58,7 @@ struct msr_regs {
     uint64_t apic_base, sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
     uint64_t pat, mtrr_def_type, mtrr_fixed[11], mtrr_base[MTRR_VARIABLE], mtrr_mask[MTRR_VARIABLE];
-    uint64_t misc_enable, feature_control, tsc_adjust, spec_ctrl, xss, smbase, smi_count;
+    uint64_t misc_enable, feature_control, tsc_adjust, spec_ctrl, xss, xfd, xfd_err, smbase, smi_count;
     uint64_t mcg_status, mcg_ctl, microcode, platform_info, tsc_deadline, hwcr, syscfg, patch_level;
     uint64_t mc[32][4]; /* machine-check banks: CTL, STATUS, ADDR, MISC */
     uint64_t umwait_control, perf_ctl, therm_interrupt, energy_bias;
@@ -178,7 +178,7 @@ struct cpu {
     struct seg seg[SEG_COUNT];
     struct tlb tlb;
 
-    uint64_t gates_of; /* the CR0, CR4 and XCR0 bits that `denied` was made from */
+    uint64_t gates_of; /* the CR0, CR4, XCR0 and IA32_XFD bits that `denied` was made from */
     struct machine *machine;
     const struct cpu_model *model;
     unsigned id; /* index, and initial APIC id */

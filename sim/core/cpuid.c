@@ -4,6 +4,7 @@
 
 #include "sim/arch/msr.h"
 #include "sim/core/model.h"
+#include "sim/core/xsave.h"
 #include "sim/machine/machine.h"
 
 #define LEAF_EXTENDED 0x80000000u
@@ -93,6 +94,8 @@ static void leaf_7(const struct ctx *c, struct cpuid_regs *r) {
     if (c->subleaf == 0 && (c->cpu->ctl.cr4 & CR4_PKE)) r->ecx |= 1u << 4; /* OSPKE */
 }
 
+static void leaf_d(const struct ctx *c, struct cpuid_regs *r) { xsave_cpuid(c->cpu, c->subleaf, r); }
+
 /* Extended topology: one thread per core, every core in one package. */
 static void leaf_topology(const struct ctx *c, struct cpuid_regs *r) {
     r->ecx = c->subleaf & 0xFF;
@@ -165,6 +168,7 @@ static const struct {
     {0x5,        true,  true,  leaf_5           },
     {0x7,        true,  true,  leaf_7           },
     {0xB,        true,  true,  leaf_topology    },
+    {0xD,        true,  true,  leaf_d           },
     {0x15,       true,  false, leaf_tsc         },
     {0x16,       true,  false, leaf_frequency   },
     {0x1F,       true,  false, leaf_topology    },

@@ -5,6 +5,7 @@
 #include "sim/core/seg.h"
 #include "sim/core/system.h"
 #include "sim/core/trace.h"
+#include "sim/core/xsave.h"
 #include "sim/machine/machine.h"
 
 enum who { INTEL = 1 << VENDOR_INTEL, AMD = 1 << VENDOR_AMD, BOTH = INTEL | AMD };
@@ -174,6 +175,20 @@ static bool pkrs_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     return true;
 }
 
+/* SDM 1 "Enabling the XSAVE Feature Set and XSAVE-Enabled Features", "Extended Feature Disable (XFD)" */
+static bool xss_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
+    (void)msr;
+    if (val & ~xss_supported(cpu->model)) return false;
+    cpu->msr.xss = val;
+    return true;
+}
+static bool xfd_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
+    if (val & ~xfd_supported(cpu->model)) return false;
+    *(msr == MSR_XFD ? &cpu->msr.xfd : &cpu->msr.xfd_err) = val;
+    cpu_update_mode(cpu);
+    return true;
+}
+
 static bool x2apic_read(struct cpu *cpu, uint32_t msr, uint64_t *val) { return lapic_msr_read(cpu, msr, val); }
 static bool x2apic_write(struct cpu *cpu, uint32_t msr, uint64_t val) { return lapic_msr_write(cpu, msr, val); }
 
@@ -236,6 +251,7 @@ static const struct msr_row rows[] = {
     {MSR_TEMPERATURE_TARGET, 1, INTEL, FEAT_NONE, LENIENT, 0, 0, 100u << 16, 0, 0},
     {MSR_TURBO_RATIO_LIMIT, 1, INTEL, FEAT_NONE, LENIENT, 0, 0, RATIO, 0, 0},
     {MSR_ENERGY_PERF_BIAS, 1, INTEL, FEAT_NONE, LENIENT, IN(msr.energy_bias), 0xF, 6, 0, 0},
+    {MSR_XFD, 2, BOTH, FEAT_XFD, STRICT, IN(msr.xfd), ALL, 0, 0, xfd_write},
     {MSR_DEBUGCTL, 1, INTEL, FEAT_NONE, STRICT, IN(dbg.debugctl), DEBUGCTL_LBR | DEBUGCTL_BTF, 0, 0, 0},
     {MSR_DEBUGCTL, 1, AMD, FEAT_NONE, STRICT, IN(dbg.debugctl), 0x3F, 0, 0, 0},
     {MSR_LAST_BRANCH_FROM, 4, BOTH, FEAT_NONE, READ_ONLY, IN(dbg.last_branch_from), 0, 0, 0, 0},
@@ -250,6 +266,7 @@ static const struct msr_row rows[] = {
     {MSR_TSC_DEADLINE, 1, BOTH, FEAT_TSC_DEADLINE, STRICT, 0, ALL, 0, tsc_deadline_read, tsc_deadline_write},
     {MSR_PKRS, 1, INTEL, FEAT_PKS, STRICT, 0, ALL, 0, pkrs_read, pkrs_write},
     {MSR_X2APIC_FIRST, 0x100, BOTH, FEAT_X2APIC, STRICT, 0, ALL, 0, x2apic_read, x2apic_write},
+    {MSR_XSS, 1, BOTH, FEAT_XSAVES, STRICT, IN(msr.xss), ALL, 0, 0, xss_write},
     {MSR_EFER, 1, BOTH, FEAT_NONE, STRICT, IN(ctl.efer), ALL, 0, 0, efer_msr_write},
     {MSR_STAR, 1, BOTH, FEAT_SYSCALL, STRICT, IN(msr.star), ALL, 0, 0, 0},
     {MSR_LSTAR, 1, BOTH, FEAT_LM, CANONICAL, IN(msr.lstar), ALL, 0, 0, 0},

@@ -32,6 +32,7 @@ enum intercept {
     ICEPT_MWAIT, /* a = 1 when the monitor is armed */
     ICEPT_PAUSE,
     ICEPT_XSETBV,
+    ICEPT_XSAVES, /* XSAVES and XRSTORS: a = EDX:EAX & IA32_XSS */
     ICEPT_RDRAND,
     ICEPT_RDSEED,
     ICEPT_RDPRU,

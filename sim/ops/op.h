@@ -90,7 +90,7 @@ struct op_group {
 #define OP_GROUP(name, rows_) const struct op_group name = {rows_, sizeof(rows_) / sizeof(rows_[0])}
 extern const struct op_group op_group_move, op_group_alu, op_group_shift, op_group_bit, op_group_muldiv, op_group_bmi,
     op_group_string, op_group_branch, op_group_stack, op_group_misc, op_group_segmove, op_group_cond, op_group_xchg,
-    op_group_novec;
+    op_group_novec, op_group_mxcsr;
 
 /* The dense table built from the groups at start-up (per machine): the decoder asks it. */
 struct op_table {

@@ -11,9 +11,8 @@ static const struct novec_class {
     uint32_t cr4_ud; /* #UD when one of these is 0 */
     uint32_t cr0_nm; /* #NM when one of these is 1; else #UD */
 } classes[] = {
-    {INSN_CLASS_X87,   0,      0,           CR0_EM | CR0_TS},
-    {INSN_CLASS_FXSR,  0,      0,           CR0_EM | CR0_TS},
-    {INSN_CLASS_XSAVE, 0,      CR4_OSXSAVE, CR0_TS         },
+    {INSN_CLASS_X87,  0, 0, CR0_EM | CR0_TS},
+    {INSN_CLASS_FXSR, 0, 0, CR0_EM | CR0_TS},
 };
 
 OPFN op_novec(struct cpu *cpu, const struct insn *i) {
@@ -72,10 +71,9 @@ OPFN op_fwait(struct cpu *cpu, const struct insn *i) {
 }
 
 static const struct op_forms rows[] = {
-    ROW_ANY(FWAIT, 0, op_fwait),      ROW_ANY(FNOP, 0, op_fnop),         ROW_ANY(FNINIT, 0, op_fninit),
-    ROW_ANY(FNCLEX, 0, op_fnclex),    ROW_ANY(FNSTCW, M, op_fnstcw),     ROW_ANY(FLDCW, M, op_fldcw),
-    ROW_ANY(FNSTSW, M, op_fnstsw_m),  ROW_ANY(FNSTSW, R, op_fnstsw_r),   ROW_ANY(INVALID, 0, op_ud),
-    ROW_ANY(CLASS_X87, 0, op_novec),
-    ROW_ANY(CLASS_FXSR, 0, op_novec), ROW_ANY(CLASS_XSAVE, 0, op_novec),
+    ROW_ANY(FWAIT, 0, op_fwait),     ROW_ANY(FNOP, 0, op_fnop),        ROW_ANY(FNINIT, 0, op_fninit),
+    ROW_ANY(FNCLEX, 0, op_fnclex),   ROW_ANY(FNSTCW, M, op_fnstcw),    ROW_ANY(FLDCW, M, op_fldcw),
+    ROW_ANY(FNSTSW, M, op_fnstsw_m), ROW_ANY(FNSTSW, R, op_fnstsw_r),  ROW_ANY(INVALID, 0, op_ud),
+    ROW_ANY(CLASS_X87, 0, op_novec), ROW_ANY(CLASS_FXSR, 0, op_novec),
 };
 OP_GROUP(op_group_novec, rows);

@@ -1,4 +1,4 @@
-/* MSRs, time stamps, performance counters, CPUID, random numbers, extended control registers. SDM 2. */
+/* MSRs, time stamps, performance counters, CPUID, random numbers. SDM 2. */
 #include "sim/machine/machine.h"
 #include "sim/ops/sys.h"
 
@@ -89,34 +89,4 @@ static uint64_t random64(struct cpu *cpu) {
 void body_rdrand(struct cpu *cpu, const struct insn *i) {
     reg_write(cpu, i->reg, i->size, random64(cpu));
     flags_set_arith(cpu, FLAG_CF);
-}
-
-/* ---- XCR0, PKRU ---- */
-
-void body_xgetbv(struct cpu *cpu, const struct insn *i) {
-    (void)i;
-    if ((uint32_t)cpu->gpr[RCX] != 0) cpu_gp0(cpu);
-    set_edx_eax(cpu, cpu->ctl.xcr0);
-}
-
-/* Bit 0 (x87) is all that XCR0 can hold here. */
-void body_xsetbv(struct cpu *cpu, const struct insn *i) {
-    (void)i;
-    uint64_t val = edx_eax(cpu);
-    VIRT_INTERCEPT(cpu, STAGE_BODY, ICEPT_XSETBV, 0, 0);
-    if ((uint32_t)cpu->gpr[RCX] != 0 || val != 1) cpu_gp0(cpu);
-    cpu->ctl.xcr0 = val;
-}
-
-void body_rdpkru(struct cpu *cpu, const struct insn *i) {
-    (void)i;
-    if ((uint32_t)cpu->gpr[RCX] != 0) cpu_gp0(cpu);
-    set_edx_eax(cpu, cpu->ctl.pkru);
-}
-
-void body_wrpkru(struct cpu *cpu, const struct insn *i) {
-    (void)i;
-    if ((uint32_t)cpu->gpr[RCX] != 0 || (uint32_t)cpu->gpr[RDX] != 0) cpu_gp0(cpu);
-    cpu->ctl.pkru = (uint32_t)cpu->gpr[RAX];
-    cpu_update_mode(cpu);
 }
