@@ -10,7 +10,8 @@
 #include "sim/core/fault.h"
 #include "sim/core/mem.h"
 #include "sim/core/xsave.h"
-#include "sim/fp/fp.h"
+#include "sim/fp/env.h"
+#include "sim/x87/image.h"
 
 #define PIECES_MAX (XSAVE_IDS + 4)
 
@@ -34,11 +35,11 @@ static void add_piece(struct area *a, unsigned at, unsigned bytes) {
 }
 
 /* Which bytes the components of `mask`, and MXCSR, take. SDM 1 "Legacy Region of an XSAVE Area" */
-static void add_pieces(const struct cpu *cpu, struct area *a, uint64_t mask, bool mxcsr) {
+static void add_pieces(const struct cpu *cpu, struct area *a, uint64_t mask, bool mxcsr, bool x87_pointers) {
     const bool x87 = mask & XSAVE_BIT(XSAVE_X87);
     a->count = 0;
     a->end = XSAVE_HEADER_AT + XSAVE_HEADER_BYTES;
-    if (x87) add_piece(a, 0, XSAVE_MXCSR_AT);
+    if (x87) add_piece(a, 0, x87_pointers ? XSAVE_MXCSR_AT : X87_IMAGE_POINTERS);
     if (mxcsr) add_piece(a, XSAVE_MXCSR_AT, 8);
     if (x87) add_piece(a, XSAVE_MXCSR_AT + 8, XSAVE_XMM_AT - XSAVE_MXCSR_AT - 8);
     for (unsigned id = XSAVE_SSE; id < XSAVE_IDS; id++)
@@ -103,7 +104,7 @@ void xsave_store(struct cpu *cpu, const struct insn *i, enum xsave_kind kind, ui
     }
     xsave_layout(cpu->model, rfbm, compacted, a.at);
     const uint64_t saved = kind == XSAVE_STANDARD ? rfbm : bv;
-    add_pieces(cpu, &a, saved, mxcsr);
+    add_pieces(cpu, &a, saved, mxcsr, !x87_image_keeps_pointers(cpu));
     locate(cpu, i, &a, MEM_WRITE);
     save_image(cpu, &a, saved, disabled, w64);
 
@@ -142,9 +143,9 @@ static void read_area(struct cpu *cpu, struct area *a) {
 
 /* What is about to be loaded must be what the registers can hold. */
 static void check_image(struct cpu *cpu, const struct area *a, uint64_t loaded, bool mxcsr) {
-    uint32_t val;
-    memcpy(&val, a->image + XSAVE_MXCSR_AT, 4);
-    if (mxcsr && (val & ~mxcsr_mask(cpu->model))) cpu_gp0(cpu);
+    uint32_t val = 0;
+    if (mxcsr) memcpy(&val, a->image + XSAVE_MXCSR_AT, 4);
+    if (val & ~mxcsr_mask(cpu->model)) cpu_gp0(cpu);
     for (unsigned id = 0; id < XSAVE_IDS; id++) {
         const struct xsave_component *c = &xsave_components[id];
         if ((loaded & XSAVE_BIT(id)) && c->valid && !c->valid(cpu, a->image + a->at[id])) cpu_gp0(cpu);
@@ -166,7 +167,7 @@ void xsave_restore(struct cpu *cpu, const struct insn *i, bool supervisor, uint6
     uint8_t header[XSAVE_HEADER_BYTES];
     struct area a;
 
-    add_pieces(cpu, &a, 0, false);
+    add_pieces(cpu, &a, 0, false, true);
     locate(cpu, i, &a, MEM_READ);
     mem_read_bytes(cpu, address(cpu, &a, XSAVE_HEADER_AT), header, sizeof header, 0);
     if (!header_valid(cpu, header, supervisor)) cpu_gp0(cpu);
@@ -177,7 +178,7 @@ void xsave_restore(struct cpu *cpu, const struct insn *i, bool supervisor, uint6
     /* the standard form loads MXCSR whatever XSTATE_BV says; in the compacted form it is part of SSE state */
     const bool mxcsr = compacted ? loaded & XSAVE_BIT(XSAVE_SSE) : rfbm & XSAVE_BITS_MXCSR;
     xsave_layout(cpu->model, comp, compacted, a.at);
-    add_pieces(cpu, &a, loaded, mxcsr);
+    add_pieces(cpu, &a, loaded, mxcsr, true);
     locate(cpu, i, &a, MEM_READ);
     read_area(cpu, &a);
     check_image(cpu, &a, loaded, mxcsr);

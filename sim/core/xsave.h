@@ -70,11 +70,11 @@ unsigned xsave_layout(const struct cpu_model *m, uint64_t mask, bool compacted, 
 /* Bytes of a component that the current mode saves and restores: registers 8-15 and 16-31 exist in 64-bit mode only */
 unsigned xsave_bytes(const struct cpu *cpu, unsigned id);
 /* Copy a component to or from its place in an area. w64: 64-bit x87 pointers. */
-void xsave_component_save(struct cpu *cpu, unsigned id, uint8_t *area, unsigned at, bool w64);
+void xsave_component_save(const struct cpu *cpu, unsigned id, uint8_t *area, unsigned at, bool w64);
 void xsave_component_load(struct cpu *cpu, unsigned id, const uint8_t *area, unsigned at, bool w64);
 void xsave_component_init(struct cpu *cpu, unsigned id);
 /* XINUSE: exactly those components that are not in their initial configuration */
-uint64_t xsave_in_use(struct cpu *cpu, uint64_t mask);
+uint64_t xsave_in_use(const struct cpu *cpu, uint64_t mask);
 
 /* CPUID leaf 0DH; subleaf 1's EAX comes from the feature table */
 void xsave_cpuid(const struct cpu *cpu, uint32_t subleaf, struct cpuid_regs *r);

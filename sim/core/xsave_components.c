@@ -136,7 +136,7 @@ unsigned xsave_bytes(const struct cpu *cpu, unsigned id) {
     return c->bytes ? (unsigned)c->count[cpu_is_64(cpu)] * c->bytes : c->size;
 }
 
-void xsave_component_save(struct cpu *cpu, unsigned id, uint8_t *area, unsigned at, bool w64) {
+void xsave_component_save(const struct cpu *cpu, unsigned id, uint8_t *area, unsigned at, bool w64) {
     const struct xsave_component *c = &xsave_components[id];
     if (id == XSAVE_X87)
         x87_image_save(cpu, area, w64);
@@ -158,24 +158,20 @@ void xsave_component_load(struct cpu *cpu, unsigned id, const uint8_t *area, uns
             memcpy(cpu->vec.zmm[c->first + n].u8 + c->from, area + at + n * c->bytes, c->bytes);
 }
 
-/* SDM 1 "Processor Tracking of XSAVE-Managed State" */
-static const uint8_t x87_init[160] = {FCW_INIT & 0xFF, FCW_INIT >> 8};
+/* SDM 1 "Processor Tracking of XSAVE-Managed State": all zero, but for the x87 control word */
 static const uint8_t zeros[1024];
 
 void xsave_component_init(struct cpu *cpu, unsigned id) {
-    xsave_component_load(cpu, id, id == XSAVE_X87 ? x87_init : zeros, 0, false);
+    if (id == XSAVE_X87)
+        x87_init(cpu);
+    else
+        xsave_component_load(cpu, id, zeros, 0, false);
 }
 
-static bool x87_in_use(const struct fpu_regs *f) {
-    uint64_t any = f->fsw | f->ftw | f->fop | f->fcs | f->fds | f->fip | f->fdp;
-    for (unsigned n = 0; n < 8; n++) any |= f->st[n].sig | f->st[n].se;
-    return any || f->fcw != FCW_INIT;
-}
-
-uint64_t xsave_in_use(struct cpu *cpu, uint64_t mask) {
+uint64_t xsave_in_use(const struct cpu *cpu, uint64_t mask) {
     uint64_t in_use = 0;
     uint8_t image[sizeof zeros];
-    if (mask & XSAVE_BIT(XSAVE_X87) && x87_in_use(&cpu->fpu)) in_use |= XSAVE_BIT(XSAVE_X87);
+    if ((mask & XSAVE_BIT(XSAVE_X87)) && !x87_is_init(cpu)) in_use |= XSAVE_BIT(XSAVE_X87);
     for (unsigned id = XSAVE_SSE; id < XSAVE_IDS; id++) {
         if (!(mask & XSAVE_BIT(id))) continue;
         xsave_component_save(cpu, id, image, 0, false);

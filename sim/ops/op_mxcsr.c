@@ -1,6 +1,6 @@
 /* LDMXCSR, STMXCSR and their VEX forms. SDM 2 "LDMXCSR", "STMXCSR". */
 #include "sim/core/xsave.h"
-#include "sim/fp/fp.h"
+#include "sim/fp/env.h"
 #include "sim/ops/opdef.h"
 
 static inline void check_gate(struct cpu *cpu, const struct insn *i, enum gate gate) {
