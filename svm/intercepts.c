@@ -227,7 +227,7 @@ const struct svm_point svm_points[ICEPT_COUNT] = {
     [ICEPT_MSR_WRITE] = {VMEXIT_MSR,         Y, on_msr_write  },
     [ICEPT_TASK_SWITCH] = {VMEXIT_TASK_SWITCH, Y, on_task_switch},
     [ICEPT_FERR_FREEZE] = {VMEXIT_FERR_FREEZE, Y, NULL          },
- /* RDPID, RDRAND and RDSEED have no intercept. */
+ /* RDPID, RDRAND, RDSEED, XSAVES and XRSTORS have no intercept. */
 };
 #undef B
 #undef A

@@ -56,10 +56,10 @@ static void visit_legacy(struct coverage *c, unsigned mode, const struct decode_
 }
 
 static void visit_vex(struct coverage *c, unsigned mode, const struct decode_features *features) {
-    for (unsigned map = 2; map <= 3; map++) {
-        for (unsigned k = 0; k < 0x800; k++) { /* W, pp, opcode; VEX.vvvv names no register in map 3 */
+    for (unsigned map = 1; map <= 3; map++) {
+        for (unsigned k = 0; k < 0x800; k++) { /* W, pp, opcode; VEX.vvvv names a register in map 2 only */
             uint8_t bytes[24] = {0xC4, (uint8_t)(0xE0 | map),
-                                 (uint8_t)((k >> 10 & 1) << 7 | (map == 3 ? 0x78 : 0x70) | (k >> 8 & 3))};
+                                 (uint8_t)((k >> 10 & 1) << 7 | (map == 2 ? 0x70 : 0x78) | (k >> 8 & 3))};
             bytes[3] = (uint8_t)k;
             for (unsigned modrm = 0x01; modrm < 0x100; modrm += 8) {
                 bytes[4] = (uint8_t)modrm;
