@@ -120,8 +120,6 @@ enum insn_id identify(const struct zinsn *z, const struct decode_features *feat)
     if (id >= INSN_VEC_FIRST) return id;
     switch (id) {
     case INSN_INVALID:
-        /* shadow stacks are never enabled: SDM 2 "RDSSPD/RDSSPQ" */
-        if (i->mnemonic == ZYDIS_MNEMONIC_RDSSPD || i->mnemonic == ZYDIS_MNEMONIC_RDSSPQ) return INSN_NOP;
         return identify_class(z);
     case INSN_MOV:
         return identify_mov(z);

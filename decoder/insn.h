@@ -98,6 +98,7 @@ enum insn_flags {
  * - MOV r64, imm (FORM_RI, size 3): imm64, sign-extended when the bytes hold only 32 bits. Other data immediates are
  *   sign-extended in imm; ports, counts, bit numbers, vectors and the immediates of RET, ENTER, AAM and AAD are
  *   zero-extended.
+ * - JMP and CALL through a register or memory: imm = 1 behind the no-track prefix (3EH), else 0.
  * - ENTER: imm = allocation size, disp = nesting level.
  * - IN, OUT: FORM_I (port in imm) or FORM_0 (port in DX); size is that of the accumulator.
  * - String instructions, XLAT, MONITOR, CLZERO, SVM's rAX operands: FORM_0 with asize and seg (override, else DS).
@@ -161,6 +162,8 @@ enum exec_mode {
     MODE_PROT = 1 << 3,    /* CR0.PE = 1 */
     MODE_VM86 = 1 << 4,    /* RFLAGS.VM = 1 */
     MODE_LMA = 1 << 5,     /* IA-32e mode: with CODE16/32 it is compatibility mode */
+    MODE_SHSTK = 1 << 6,   /* shadow stacks are enabled at CPL */
+    MODE_IBT = 1 << 7,     /* indirect branches are tracked at CPL */
 };
 
 #endif

@@ -256,6 +256,15 @@ static bool is_string(const struct zinsn *z) {
     return z->i.meta.category == ZYDIS_CATEGORY_STRINGOP || z->i.meta.category == ZYDIS_CATEGORY_IOSTRINGOP;
 }
 
+/* SDM 1, "No-track Prefix for Near Indirect CALL/JMP": 3EH without 64H or 65H in 64-bit mode; else the last segment
+ * prefix */
+static bool is_no_track(const struct zinsn *z) {
+    if (!mode_is_64(z->mode)) return z->segment == SEG_DS;
+    bool found = false;
+    for (unsigned k = 0; k < z->i.raw.prefix_count; k++) found |= z->i.raw.prefixes[k].value == 0x3E;
+    return found && z->segment == SEG_COUNT;
+}
+
 static void fill_by_id(const struct zinsn *z, const struct shape *s, struct insn *out) {
     switch (out->id) {
     case INSN_IN:
@@ -270,6 +279,10 @@ static void fill_by_id(const struct zinsn *z, const struct shape *s, struct insn
         break;
     case INSN_CRC32:
         out->vreg = log2_bytes(z->op[0].size);
+        break;
+    case INSN_JMP:
+    case INSN_CALL:
+        if (out->form != FORM_J) out->imm = is_no_track(z);
         break;
     case INSN_XCHG:
         if (z->count == 0) { /* F3 REX.B 90, see identify() */

@@ -13,10 +13,11 @@ enum mmu_access {
     MMU_READ = 1,
     MMU_WRITE = 2,
     MMU_EXEC = 4,
-    MMU_SYS = 8,   /* implicit supervisor-mode access */
-    MMU_USER = 16, /* CPL 3 */
-    MMU_AC = 32,   /* RFLAGS.AC = 1 (explicit supervisor access: SMAP is overridden) */
-    MMU_PEEK = 64, /* set no accessed or dirty bits */
+    MMU_SYS = 8,     /* implicit supervisor-mode access */
+    MMU_USER = 16,   /* CPL 3 */
+    MMU_AC = 32,     /* RFLAGS.AC = 1 (explicit supervisor access: SMAP is overridden) */
+    MMU_PEEK = 64,   /* set no accessed or dirty bits */
+    MMU_SHSTK = 128, /* shadow-stack load or store */
 };
 
 enum mmu_stage2_kind { MMU_STAGE2_NONE, MMU_STAGE2_EPT, MMU_STAGE2_NPT };

@@ -26,6 +26,14 @@ static unsigned rights_by_entries(const struct mmu_state *s, uint64_t rights, un
     return allowed;
 }
 
+/* SDM 3 "Access Rights": shadow-stack accesses are allowed only to shadow-stack addresses of their own mode: R/W = 0
+ * and D = 1 in the entry that maps the page, R/W = 1 in all others. */
+static unsigned rights_of_shadow_stack(const struct walk *w, unsigned access) {
+    bool user_page = w->rights & ENTRY_US;
+    bool shadow_stack = (w->entry & (ENTRY_RW | ENTRY_D)) == ENTRY_D && w->above & ENTRY_RW;
+    return shadow_stack && user_page == is_user(access) ? MMU_READ | MMU_WRITE : 0;
+}
+
 /* What the protection key takes away: SDM 3 "Protection Keys". */
 static unsigned denied_by_key(const struct mmu_state *s, uint64_t leaf, uint64_t rights, unsigned access) {
     bool user_page = rights & ENTRY_US;
@@ -42,6 +50,7 @@ static uint32_t fault_error(const struct mmu_state *s, unsigned access, uint32_t
     bool fetch_shown = (s->cr4 & CR4_PAE && s->efer & EFER_NXE) || s->cr4 & CR4_SMEP;
     if (access & MMU_WRITE) error |= PF_W;
     if (is_user(access)) error |= PF_U;
+    if (access & MMU_SHSTK) error |= PF_SS;
     if (access & MMU_EXEC && fetch_shown) error |= PF_I;
     return error;
 }
@@ -53,11 +62,11 @@ static void page_fault(const struct mmu_state *s, unsigned access, uint32_t erro
 
 /* ---- the final access in the second stage ---- */
 
-/* Exit-qualification bits 7-11: SDM 3 "Exit Qualification for EPT Violations". rights: of the first stage. */
-static uint64_t linear_qualification(const struct mmu_state *s, uint64_t rights, bool final) {
+/* Exit-qualification bits 7-11 and 13: SDM 3 "Exit Qualification for EPT Violations". rights: of the first stage. */
+static uint64_t linear_qualification(const struct mmu_state *s, uint64_t rights, unsigned access, bool final) {
     uint64_t q = 1 << 7;
     if (!final) return q;
-    q |= 1 << 8;
+    q |= 1 << 8 | (access & MMU_SHSTK ? 1 << 13 : 0);
     if (!(s->cr0 & CR0_PG)) return q | 1 << 9 | 1 << 10;
     bool nx_exists = s->cr4 & CR4_PAE && s->efer & EFER_NXE;
     return q | (rights & ENTRY_US ? 1 << 9 : 0) | (rights & ENTRY_RW ? 1 << 10 : 0) |
@@ -80,7 +89,7 @@ static bool final_stage2(const struct mmu_state *s, const struct mmu_phys *phys,
     r->gla_valid = true;
     stage2_report(s, s2, r->gpa, a, false, r);
     if (s2->status == MMU_S2_VIOLATION && s->stage2 == MMU_STAGE2_EPT)
-        r->qualification |= linear_qualification(s, rights, true);
+        r->qualification |= linear_qualification(s, rights, access, true);
     return false;
 }
 
@@ -148,13 +157,14 @@ static void table_fault(const struct mmu_state *s, const struct walk *w, struct 
     r->gla_valid = true;
     stage2_report(s, &w->s2, w->entry_gpa, w->s2_failed, true, r);
     if (r->status == MMU_S2_VIOLATION && s->stage2 == MMU_STAGE2_EPT)
-        r->qualification |= linear_qualification(s, 0, false);
+        r->qualification |= linear_qualification(s, 0, 0, false);
 }
 
 /* The leaf was found: permissions, then accessed and dirty bits, then the second stage. false: the leaf changed, walk
  * again. */
 static bool walk_finish(const struct mmu_state *s, struct walk *w, unsigned access, struct mmu_result *r) {
-    unsigned allowed = rights_by_entries(s, w->rights, access);
+    bool shadow = access & MMU_SHSTK;
+    unsigned allowed = shadow ? rights_of_shadow_stack(w, access) : rights_by_entries(s, w->rights, access);
     unsigned denied = denied_by_key(s, w->entry, w->rights, access);
     unsigned wanted = access & (MMU_READ | MMU_WRITE | MMU_EXEC);
     if (wanted & (~allowed | denied)) {

@@ -40,7 +40,7 @@ struct walk {
     /* out */
     uint64_t entry, entry_pa; /* the last entry read */
     uint64_t rights;          /* of all entries so far */
-    uint64_t above;           /* of those above the last */
+    uint64_t above;           /* of those above the last; same positions */
     /* first stage under a second */
     const struct mmu_state *s;
     struct stage2 s2; /* of the last entry */

@@ -118,6 +118,15 @@ enum vector {
 #define ERR_IDT (1u << 1)
 #define ERR_TI  (1u << 2)
 
+/* Error codes of #CP: SDM 3 "Interrupt 21-Control Protection Exception (#CP)" */
+enum cp_error {
+    CP_NEAR_RET = 1,
+    CP_FAR_RET = 2, /* and IRET */
+    CP_ENDBRANCH = 3,
+    CP_RSTORSSP = 4,
+    CP_SETSSBSY = 5,
+};
+
 /* DR6, DR7 */
 #define DR6_BS     (1u << 14)
 #define DR6_BT     (1u << 15)

@@ -217,7 +217,8 @@ static insn_fn *function_for(const struct machine *m, const struct cpu *cpu, con
     if (row->attrs & A_SYS) return op_system;
     if (i->id >= INSN_VEC_FIRST) return vec_function(m->ops, i);
     unsigned size = i->size > 3 ? 3 : i->size;
-    insn_fn *best = op_specialize(i);
+    insn_fn *best = op_cet(i, cpu->mode);
+    if (!best) best = op_specialize(i);
     if (best) return best;
     insn_fn *const *fn = m->ops->fn[i->id][i->form][size];
     if ((i->flags & INSN_FLAT) && i->index == REG_ZERO && fn[2]) return fn[2];
@@ -238,6 +239,7 @@ static const struct decode_features *features_of(struct block_cache *bc, const s
                                                 .bmi1 = cpu_has(cpu, FEAT_BMI1),
                                                 .amd = cpu->model->vendor == VENDOR_AMD,
                                                 .cldemote = cpu_has(cpu, FEAT_CLDEMOTE),
+                                                .cet = cpu_has(cpu, FEAT_SHSTK) || cpu_has(cpu, FEAT_IBT),
                                                 .wbnoinvd = cpu_has(cpu, FEAT_WBNOINVD),
                                                 .cr8_legacy = cpu_has(cpu, FEAT_CR8_LEGACY),
                                                 .cpu = cpu->model->features};

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/core/cet.h"
 #include "sim/core/fault.h"
 #include "sim/core/flags.h"
 #include "sim/core/system.h"
@@ -40,6 +41,10 @@ static unsigned mode_of(const struct cpu *cpu) {
     if (cpu->ctl.cr0 & CR0_PE) mode |= MODE_PROT;
     if (cpu->rflags & FLAG_VM) mode |= MODE_VM86;
     if (lma) mode |= MODE_LMA;
+    if ((cpu->ctl.cr4 & CR4_CET) && (mode & (MODE_PROT | MODE_VM86)) == MODE_PROT) {
+        if (cet_shstk_at(cpu, cpu->cpl)) mode |= MODE_SHSTK;
+        if (cet_ibt_at(cpu, cpu->cpl)) mode |= MODE_IBT;
+    }
     if (lma && (cs->ar & AR_L)) return mode | MODE_CODE64;
     if (cs->ar & AR_DB) mode |= MODE_CODE32;
     if (cpu->seg[SEG_SS].ar & AR_DB) mode |= MODE_STACK32;
@@ -165,6 +170,7 @@ void cpu_reset(struct cpu *cpu, bool init) {
     cpu->ctl = (struct ctl_regs){.cr0 = CR0_ET | keep, .xcr0 = xcr0};
     cpu->dbg = (struct dbg_regs){.dr6 = DR6_INIT, .dr7 = DR7_FIXED};
     if (!init) fp_reset(cpu);
+    cpu->cet.ssp = 0;
     reset_segments(cpu);
     cpu->virt.guest = cpu->virt.operation = false;
     cpu->virt.tag = 0;

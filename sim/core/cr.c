@@ -33,6 +33,8 @@ static const struct bit_row cr4_rows[] = {
     {CR4_SMAP,          FEAT_SMAP    },
     {CR4_PKE,           FEAT_PKU     },
     {CR4_PKS,           FEAT_PKS     },
+    {CR4_CET,           FEAT_SHSTK   },
+    {CR4_CET,           FEAT_IBT     },
 };
 
 static const struct bit_row efer_rows[] = {
@@ -97,6 +99,7 @@ void cr0_write(struct cpu *cpu, uint64_t val) {
     changed = val ^ old;
     if ((val & CR0_PG) && !(val & CR0_PE)) cpu_gp0(cpu);
     if ((val & CR0_NW) && !(val & CR0_CD)) cpu_gp0(cpu);
+    if (!(val & CR0_WP) && (cpu->ctl.cr4 & CR4_CET)) cpu_gp0(cpu);
     if ((changed & val) & CR0_PG) check_paging_on(cpu);
     if ((changed & old) & CR0_PG) check_paging_off(cpu);
     ask_extension(cpu, 0, val);
@@ -134,6 +137,7 @@ static void check_cr4(struct cpu *cpu, uint64_t val) {
     uint64_t old = cpu->ctl.cr4, changed = val ^ old;
     bool lma = cpu->ctl.efer & EFER_LMA;
     if (val & ~cr4_supported(cpu->model)) cpu_gp0(cpu);
+    if ((val & CR4_CET) && !(cpu->ctl.cr0 & CR0_WP)) cpu_gp0(cpu);
     if (lma && (!(val & CR4_PAE) || (changed & CR4_LA57))) cpu_gp0(cpu);
     if ((changed & val & CR4_PCIDE) && (!lma || (cpu->ctl.cr3 & 0xFFF))) cpu_gp0(cpu);
 }

@@ -1,5 +1,6 @@
 /* Far JMP and CALL: to code segments, through call gates, to tasks. SDM 2 "JMP", "CALL"; SDM 3 "Accessing a Code
  * Segment Through a Call Gate". */
+#include "sim/core/cet.h"
 #include "sim/core/mem.h"
 #include "sim/core/seg.h"
 #include "sim/core/virt.h"
@@ -8,6 +9,7 @@ static bool is_code(uint32_t ar) { return (ar & (AR_S | AR_CODE)) == (AR_S | AR_
 
 /* Install the checked code segment at privilege level `cpl` and go to `rip`. */
 static void enter_code(struct cpu *cpu, uint16_t sel, const struct desc *d, unsigned cpl, uint64_t rip) {
+    cet_track(cpu, cpl);
     seg_set(cpu, SEG_CS, (uint16_t)((sel & 0xFFFC) | cpl), d);
     cpu->rip = rip;
     cpu_update_mode(cpu);
@@ -30,10 +32,24 @@ static void check_direct(struct cpu *cpu, uint16_t sel, const struct desc *d) {
     if (!(ar & AR_P)) sel_fault(cpu, VEC_NP, sel);
 }
 
-/* The return address onto the current stack. */
+/* The return address onto a stack. */
 static void push_return(struct cpu *cpu, struct stack *st, unsigned bytes) {
     stack_put(cpu, st, bytes, cpu->seg[SEG_CS].sel);
     stack_put(cpu, st, bytes, cpu->rip);
+}
+
+/* The return address onto the current stack and shadow stack: a call that stays at CPL. `mask`: of the stack pointer.
+ */
+static void call_same(struct cpu *cpu, const struct desc *code, unsigned bytes, uint64_t mask) {
+    const struct cet_target to = {.cpl = cpu->cpl, .is_64 = ar_is_64(cpu, desc_ar(code))};
+    struct cet_transfer cet;
+    struct stack st;
+    stack_current(cpu, &st);
+    st.mask |= mask;
+    push_return(cpu, &st, bytes);
+    cet_call_same(cpu, &to, &cet);
+    cet_commit(cpu, &cet);
+    stack_commit(cpu, &st);
 }
 
 static void direct(struct cpu *cpu, uint16_t sel, struct desc *d, uint64_t off, unsigned opsize, bool call) {
@@ -41,12 +57,7 @@ static void direct(struct cpu *cpu, uint16_t sel, struct desc *d, uint64_t off, 
     off = offset_of_size(off, opsize);
     check_code_offset(cpu, desc_ar(d), desc_limit(d), off);
     desc_set_accessed(cpu, d);
-    if (call) {
-        struct stack st;
-        stack_current(cpu, &st);
-        push_return(cpu, &st, opsize);
-        stack_commit(cpu, &st);
-    }
+    if (call) call_same(cpu, d, opsize, 0);
     enter_code(cpu, sel, d, cpu->cpl, off);
 }
 
@@ -98,6 +109,8 @@ static void copy_parameters(struct cpu *cpu, const struct call_gate *g, struct s
 
 static void call_inner(struct cpu *cpu, const struct call_gate *g, struct desc *code) {
     unsigned dpl = ar_dpl(desc_ar(code));
+    const struct cet_target to = {.cpl = dpl, .is_64 = ar_is_64(cpu, desc_ar(code)), .ssp = cpu->cet.pl_ssp[dpl]};
+    struct cet_transfer cet;
     struct stack st;
     stack_inner(cpu, dpl, &st);
     check_code_offset(cpu, desc_ar(code), desc_limit(code), g->off);
@@ -106,6 +119,8 @@ static void call_inner(struct cpu *cpu, const struct call_gate *g, struct desc *
     stack_put(cpu, &st, g->bytes, cpu->gpr[RSP]);
     copy_parameters(cpu, g, &st);
     push_return(cpu, &st, g->bytes);
+    cet_enter_inner(cpu, &to, &cet);
+    cet_commit(cpu, &cet);
     cpu->seg[SEG_SS] = st.ss;
     stack_commit(cpu, &st);
     enter_code(cpu, g->sel, code, dpl, g->off);
@@ -124,13 +139,7 @@ static void call_gate(struct cpu *cpu, uint16_t sel, struct desc *d, bool call) 
     }
     check_code_offset(cpu, ar, desc_limit(&code), g.off);
     desc_set_accessed(cpu, &code);
-    if (call) {
-        struct stack st;
-        stack_current(cpu, &st);
-        if (cpu_is_lma(cpu)) st.mask = ~0ull;
-        push_return(cpu, &st, g.bytes);
-        stack_commit(cpu, &st);
-    }
+    if (call) call_same(cpu, &code, g.bytes, cpu_is_lma(cpu) ? ~0ull : 0);
     enter_code(cpu, g.sel, &code, cpu->cpl, g.off);
 }
 

@@ -1,6 +1,7 @@
 /* Delivery through the IDT: gates, privilege changes, virtual-8086 mode, IA-32e mode. SDM 2 "INT n/INTO/INT3/INT1"; SDM
  * 3 "Interrupt and Exception Handling", "64-Bit Mode Exception and Interrupt Handling", "Interrupt and Exception
  * Handling in Virtual-8086 Mode". */
+#include "sim/core/cet.h"
 #include "sim/core/flags.h"
 #include "sim/core/mem.h"
 #include "sim/core/seg.h"
@@ -96,6 +97,8 @@ static void through_code(struct cpu *cpu, const struct event *ev, const struct i
     bool vm86 = cpu_is_vm86(cpu), lma = cpu_is_lma(cpu);
     unsigned cpl = select_code(cpu, g, &code);
     bool inner = cpl != cpu->cpl;
+    struct cet_target to = {.cpl = cpl, .is_64 = lma};
+    struct cet_transfer cet;
 
     if (lma)
         stack_for_64(cpu, g, cpl, &st);
@@ -103,6 +106,7 @@ static void through_code(struct cpu *cpu, const struct event *ev, const struct i
         stack_inner(cpu, cpl, &st);
     else
         stack_current(cpu, &st);
+    cet_event_stack(cpu, &to, g->ist);
     check_code_offset(cpu, desc_ar(&code), desc_limit(&code), g->off);
     desc_set_accessed(cpu, &code);
 
@@ -116,6 +120,12 @@ static void through_code(struct cpu *cpu, const struct event *ev, const struct i
     stack_put(cpu, &st, g->bytes, cpu->seg[SEG_CS].sel);
     stack_put(cpu, &st, g->bytes, cpu->rip);
     if (ev->has_error) stack_put(cpu, &st, g->bytes, ev->error);
+    if (inner)
+        cet_enter_inner(cpu, &to, &cet);
+    else
+        cet_event_same(cpu, &to, &cet);
+    cet_commit(cpu, &cet);
+    cet_track(cpu, cpl);
 
     uint32_t clear = FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM | (g->type & 1 ? 0 : FLAG_IF);
     flags_load(cpu, flags & ~clear);

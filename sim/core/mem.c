@@ -109,7 +109,7 @@ static void place_write(struct cpu *cpu, const struct place *p, const uint8_t *i
 
 /* SDM 3 "Alignment Check Exception (#AC)": data accesses at CPL 3, never the implicit ones. */
 static void check_alignment(struct cpu *cpu, uint64_t la, unsigned size, unsigned access) {
-    if (cpu->tlb.ctx != TLB_CTX_NONE || access & MEM_SYS) return;
+    if (cpu->tlb.ctx != TLB_CTX_NONE || access & (MEM_SYS | MEM_SHSTK)) return;
     if (cpu->cpl != 3 || !(cpu->rflags & FLAG_AC) || !(cpu->ctl.cr0 & CR0_AM)) return;
     if (!(size & (size - 1)) && la & (size - 1)) cpu_raise_err(cpu, VEC_AC, 0);
 }
@@ -206,6 +206,18 @@ void mem_sys_write(struct cpu *cpu, uint64_t la, unsigned size, uint64_t val) {
         store((uint8_t *)(e->addend + (uintptr_t)la), size, val);
     else
         write_at(cpu, cpu->cur, la, size, val, MEM_WRITE | MEM_SYS);
+}
+
+uint64_t mem_shstk_read(struct cpu *cpu, uint64_t la, unsigned size, unsigned mode) {
+    return read_at(cpu, cpu->cur, la, size, MEM_READ | MEM_SHSTK | mode);
+}
+
+uint64_t mem_shstk_rmw(struct cpu *cpu, uint64_t la, unsigned size, unsigned mode) {
+    return read_at(cpu, cpu->cur, la, size, MEM_RMW | MEM_SHSTK | mode);
+}
+
+void mem_shstk_write(struct cpu *cpu, uint64_t la, unsigned size, uint64_t val, unsigned mode) {
+    write_at(cpu, cpu->cur, la, size, val, MEM_WRITE | MEM_SHSTK | mode);
 }
 
 /* ---- ranges ---- */

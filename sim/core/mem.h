@@ -15,6 +15,7 @@ enum mem_access {
     MEM_RMW = MEM_READ | MEM_WRITE, /* a fault reports a write */
     MEM_SYS = 8,                    /* implicit supervisor access, whatever CPL is */
     MEM_USER = 16,                  /* as if at CPL 3 */
+    MEM_SHSTK = 128,                /* shadow-stack load or store */
 };
 
 /* slow paths, size 1, 2, 4 or 8; they handle page crossing, MMIO, code pages, breakpoints, alignment checks, all faults
@@ -26,6 +27,11 @@ void mem_probe(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size
 /* implicit supervisor accesses: descriptor tables, TSS, IDT */
 uint64_t mem_sys_read(struct cpu *cpu, uint64_t la, unsigned size);
 void mem_sys_write(struct cpu *cpu, uint64_t la, unsigned size, uint64_t val);
+/* Shadow-stack loads and stores on behalf of cpu->cur. `mode`: 0 (as CPL says), MEM_SYS or MEM_USER. _rmw reads, but
+ * faults as a store would: the store that follows cannot fault. */
+uint64_t mem_shstk_read(struct cpu *cpu, uint64_t la, unsigned size, unsigned mode);
+uint64_t mem_shstk_rmw(struct cpu *cpu, uint64_t la, unsigned size, unsigned mode);
+void mem_shstk_write(struct cpu *cpu, uint64_t la, unsigned size, uint64_t val, unsigned mode);
 /* any length, no atomicity; data is written only after the whole range was probed */
 void mem_read_bytes(struct cpu *cpu, uint64_t la, void *buf, unsigned size, unsigned access);
 void mem_write_bytes(struct cpu *cpu, uint64_t la, const void *buf, unsigned size, unsigned access);

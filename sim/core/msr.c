@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "sim/arch/msr.h"
+#include "sim/core/cet.h"
 #include "sim/core/seg.h"
 #include "sim/core/system.h"
 #include "sim/core/trace.h"
@@ -189,6 +190,24 @@ static bool xfd_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     return true;
 }
 
+/* IA32_U_CET and IA32_S_CET exist with either feature: SDM 4 */
+static bool cet_read(struct cpu *cpu, uint32_t msr, uint64_t *val) {
+    if (!cpu_has(cpu, FEAT_SHSTK) && !cpu_has(cpu, FEAT_IBT)) return false;
+    *val = *cet_control(cpu, msr == MSR_U_CET ? 3 : 0);
+    return true;
+}
+static bool cet_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
+    if ((!cpu_has(cpu, FEAT_SHSTK) && !cpu_has(cpu, FEAT_IBT)) || !cet_msr_valid(cpu, msr, val)) return false;
+    *cet_control(cpu, msr == MSR_U_CET ? 3 : 0) = val;
+    cpu_update_mode(cpu);
+    return true;
+}
+static bool pl_ssp_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
+    if (!cet_msr_valid(cpu, msr, val)) return false;
+    cpu->cet.pl_ssp[msr - MSR_PL0_SSP] = val;
+    return true;
+}
+
 static bool x2apic_read(struct cpu *cpu, uint32_t msr, uint64_t *val) { return lapic_msr_read(cpu, msr, val); }
 static bool x2apic_write(struct cpu *cpu, uint32_t msr, uint64_t val) { return lapic_msr_write(cpu, msr, val); }
 
@@ -263,6 +282,10 @@ static const struct msr_row rows[] = {
     {MSR_MTRR_DEF_TYPE, 1, BOTH, FEAT_MTRR, STRICT, IN(msr.mtrr_def_type), ALL, 0, 0, mtrr_def_write},
     {MSR_MC0_CTL, 4 * AMD_BANKS, AMD, FEAT_MCA, STRICT, IN(msr.mc), ALL, 0, 0, mc_write},
     {MSR_MC0_CTL, 4 * INTEL_BANKS, INTEL, FEAT_MCA, STRICT, IN(msr.mc), ALL, 0, 0, mc_write},
+    {MSR_U_CET, 1, BOTH, FEAT_NONE, STRICT, IN(cet.u_cet), ALL, 0, cet_read, cet_write},
+    {MSR_S_CET, 1, BOTH, FEAT_NONE, STRICT, IN(cet.s_cet), ALL, 0, cet_read, cet_write},
+    {MSR_PL0_SSP, 4, BOTH, FEAT_SHSTK, STRICT, IN(cet.pl_ssp[0]), ALL, 0, 0, pl_ssp_write},
+    {MSR_INTERRUPT_SSP_TABLE_ADDR, 1, BOTH, FEAT_SHSTK, CANONICAL, IN(cet.ssp_table), ALL, 0, 0, 0},
     {MSR_TSC_DEADLINE, 1, BOTH, FEAT_TSC_DEADLINE, STRICT, 0, ALL, 0, tsc_deadline_read, tsc_deadline_write},
     {MSR_PKRS, 1, INTEL, FEAT_PKS, STRICT, 0, ALL, 0, pkrs_read, pkrs_write},
     {MSR_X2APIC_FIRST, 0x100, BOTH, FEAT_X2APIC, STRICT, 0, ALL, 0, x2apic_read, x2apic_write},

@@ -1,4 +1,5 @@
 /* Far RET and IRET in all their forms. SDM 2 "RET", "IRET/IRETD/IRETQ". */
+#include "sim/core/cet.h"
 #include "sim/core/flags.h"
 #include "sim/core/mem.h"
 #include "sim/core/seg.h"
@@ -81,6 +82,20 @@ static void install_code(struct cpu *cpu, const struct far_return *r) {
     cpu->rip = r->rip;
 }
 
+/* The shadow stack: the last checks, and what may be written before anything else is. */
+static void return_shadow(struct cpu *cpu, const struct far_return *r, bool is_iret) {
+    uint32_t ar = desc_ar(&r->code);
+    bool is_64 = ar_is_64(cpu, ar);
+    uint64_t lip = is_64 ? r->rip : (uint32_t)(desc_base(&r->code) + r->rip);
+    const struct cet_target to = {.cpl = r->cs & 3u, .is_64 = is_64, .cs = r->cs, .lip = lip};
+    struct cet_transfer cet;
+    if (to.cpl == cpu->cpl)
+        cet_return_same(cpu, &to, is_iret, &cet);
+    else
+        cet_return_outer(cpu, &to, &cet);
+    cet_commit(cpu, &cet);
+}
+
 /* ---- RET ---- */
 
 static void ret_real(struct cpu *cpu, unsigned opsize, unsigned pop_bytes) {
@@ -110,6 +125,7 @@ void far_ret(struct cpu *cpu, unsigned opsize_bytes, unsigned pop_bytes) {
     st.sp = (st.sp + pop_bytes) & st.mask;
     if ((r.cs & 3) == cpu->cpl) {
         check_offset(cpu, &r);
+        return_shadow(cpu, &r, false);
         stack_commit(cpu, &st);
         install_code(cpu, &r);
     } else {
@@ -118,6 +134,7 @@ void far_ret(struct cpu *cpu, unsigned opsize_bytes, unsigned pop_bytes) {
         fetch_stack(cpu, &r);
         check_offset(cpu, &r);
         if (!r.ss_null) desc_set_accessed(cpu, &r.stack);
+        return_shadow(cpu, &r, false);
         install_stack(cpu, &r);
         install_code(cpu, &r);
         seg_drop_inner(cpu, cpu->cpl);
@@ -182,6 +199,7 @@ static void iret_to_vm86(struct cpu *cpu, struct stack *st, const struct far_ret
     uint64_t rsp = (uint32_t)stack_take(cpu, st, 4);
     uint16_t ss = (uint16_t)stack_take(cpu, st, 4);
     for (unsigned k = 0; k < 4; k++) sel[k] = (uint16_t)stack_take(cpu, st, 4);
+    cet_return_vm86(cpu);
     flags_load(cpu, flags & FLAG_ALL);
     seg_load_real(cpu, SEG_CS, r->cs);
     seg_load_real(cpu, SEG_SS, ss);
@@ -213,9 +231,11 @@ static void iret_protected(struct cpu *cpu, unsigned opsize) {
         fetch_stack(cpu, &r);
         check_offset(cpu, &r);
         if (!r.ss_null) desc_set_accessed(cpu, &r.stack);
+        return_shadow(cpu, &r, true);
         install_stack(cpu, &r);
     } else {
         check_offset(cpu, &r);
+        return_shadow(cpu, &r, true);
         stack_commit(cpu, &st);
     }
     install_code(cpu, &r);

@@ -2,6 +2,7 @@
 #include "sim/core/run.h"
 
 #include "sim/core/block.h"
+#include "sim/core/cet.h"
 #include "sim/core/debug.h"
 #include "sim/core/trace.h"
 #include "sim/machine/machine.h"
@@ -28,7 +29,8 @@ static void settle(struct cpu *cpu) {
 /* Must the next instruction run alone, because something is to be looked at after it? */
 static inline bool wants_step(const struct cpu *cpu) {
     return cpu->intr.sti_shadow | cpu->intr.movss_shadow | cpu->restart | cpu->virt.step |
-           ((cpu->rflags & (FLAG_TF | FLAG_RF)) != 0) | ((cpu->dbg.dr7 & DR7_ENABLE) != 0) | cpu->machine->trace_exec;
+           ((cpu->rflags & (FLAG_TF | FLAG_RF)) != 0) | ((cpu->dbg.dr7 & DR7_ENABLE) != 0) | cpu->machine->trace_exec |
+           cet_waits(cpu);
 }
 
 /* SDM 3 "Single-Step Exception Condition": the trap follows an instruction that began with TF = 1; software interrupts
@@ -49,6 +51,7 @@ static bool repeats(const struct cpu *cpu, const struct insn *i) {
 static void run_one(struct cpu *cpu) {
     debug_fetch_breakpoint(cpu);
     const struct insn *first = block_lookup(cpu);
+    if (cet_waits(cpu)) cet_check_target(cpu, first);
     struct insn *s = cpu->scratch;
     bool tf = cpu->rflags & FLAG_TF, sti = cpu->intr.sti_shadow, movss = cpu->intr.movss_shadow;
     s[0] = *first;

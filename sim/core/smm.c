@@ -43,6 +43,7 @@ static const struct field intel_fields[] = {
     {0x7F24, 8, GPR(R14)     },
     {0x7F1C, 8, GPR(R15)     },
     {0x7E40, 8, CPU(ctl.cr4) },
+    {0x7EC8, 8, CPU(cet.ssp) },
 };
 static const struct field amd_fields[] = {
     {0x7ED0, 8, CPU(ctl.efer)},
@@ -69,6 +70,7 @@ static const struct field amd_fields[] = {
     {0x7FE8, 8, GPR(RDX)     },
     {0x7FF0, 8, GPR(RCX)     },
     {0x7FF8, 8, GPR(RAX)     },
+    {0x7F18, 8, CPU(cet.ssp) },
 };
 
 /* Where the rest is. Segments in the order of enum seg_id. */
@@ -230,6 +232,7 @@ static bool state_is_legal(const struct cpu *cpu) {
     if (cpu->ctl.cr4 & ~cr4_supported(cpu->model)) return false;
     if ((cr0 & CR0_PG) && (cpu->ctl.efer & EFER_LME) && !(cpu->ctl.cr4 & CR4_PAE)) return false;
     if ((cr0 & CR0_PG) && !(cr0 & CR0_PE)) return false;
+    if ((cpu->ctl.cr4 & CR4_CET) && !(cr0 & CR0_WP)) return false;
     return !(cr0 & CR0_NW) || (cr0 & CR0_CD);
 }
 

@@ -2,6 +2,7 @@
 #include "sim/core/system.h"
 
 #include "sim/arch/msr.h"
+#include "sim/core/cet.h"
 #include "sim/ops/sys.h"
 
 const struct insn_row insn_rows[INSN_COUNT] = {
@@ -48,6 +49,20 @@ static bool undefined_now(const struct cpu *cpu, const struct insn *i) {
     case INSN_RDPKRU:
     case INSN_WRPKRU:
         return !(cpu->ctl.cr4 & CR4_PKE);
+    case INSN_WRSSD:
+    case INSN_WRSSQ:
+        return !(cpu->mode & MODE_SHSTK) || !cet_enabled_at(cpu, cpu->cpl, CET_WR_SHSTK_EN);
+    case INSN_INCSSPD:
+    case INSN_INCSSPQ:
+    case INSN_SAVEPREVSSP:
+    case INSN_RSTORSSP:
+        return !(cpu->mode & MODE_SHSTK);
+    case INSN_SETSSBSY:
+    case INSN_CLRSSBSY: /* whatever CPL is */
+        return !cet_shstk_at(cpu, 0);
+    case INSN_WRUSSD:
+    case INSN_WRUSSQ:
+        return !(cpu->ctl.cr4 & CR4_CET);
     default:
         return false;
     }

@@ -1,5 +1,6 @@
 /* Hardware task switches. SDM 3 "Task Management": "Task Switching", table "Exception Conditions Checked During a Task
  * Switch". */
+#include "sim/core/cet.h"
 #include "sim/core/flags.h"
 #include "sim/core/mem.h"
 #include "sim/core/seg.h"
@@ -10,7 +11,10 @@ struct tss_image {
     uint32_t cr3, eip, eflags, gpr[8];
     uint16_t seg[6], ldt, link;
     bool trap;
+    uint64_t ssp; /* ~0: none */
 };
+
+#define TSS_SSP 0x68 /* 4 bytes behind the 32-bit TSS of before */
 
 /* Where they are. SDM 3, figures "32-Bit Task-State Segment" and "16-Bit TSS Format" */
 struct tss_format {
@@ -84,6 +88,9 @@ static void tss_load(struct cpu *cpu, const struct task *t, struct tss_image *im
     }
     for (unsigned n = 0; n < f->segs; n++) im->seg[n] = (uint16_t)mem_sys_read(cpu, at(base, f->seg + n * f->bytes), 2);
     im->ldt = (uint16_t)mem_sys_read(cpu, at(base, f->ldt), 2);
+    im->ssp = ~0ull;
+    if ((cpu->ctl.cr4 & CR4_CET) && f->bytes == 4 && t->seg.limit >= TSS_SSP + 3 && t->how->source != TASK_IRET)
+        im->ssp = mem_sys_read(cpu, at(base, TSS_SSP), 4);
     im->trap = f->bytes == 4 && (mem_sys_read(cpu, at(base, 0x64), 2) & 1);
 }
 
@@ -168,6 +175,8 @@ static void load_segments(struct cpu *cpu, const struct tss_image *im) {
 
 /* ---- the switch ---- */
 
+static uint8_t new_level(const struct tss_image *im) { return im->eflags & FLAG_VM ? 3 : im->seg[SEG_CS] & 3; }
+
 /* Everything that cannot fault: the processor is the new task's, with no segment usable yet. */
 static void become(struct cpu *cpu, const struct task *t, const struct tss_image *im) {
     cpu_commit_insn(cpu);
@@ -183,7 +192,7 @@ static void become(struct cpu *cpu, const struct task *t, const struct tss_image
     cpu->rip = im->eip;
     for (unsigned n = 0; n < 6; n++) cpu->seg[n] = (struct seg){.sel = im->seg[n], .ar = AR_UNUSABLE};
     cpu->seg[SEG_LDTR] = (struct seg){.sel = im->ldt, .ar = AR_UNUSABLE};
-    cpu->cpl = im->eflags & FLAG_VM ? 3 : im->seg[SEG_CS] & 3;
+    cpu->cpl = new_level(im);
     flags_load(cpu, im->eflags);
     cpu_update_mode(cpu);
 }
@@ -191,10 +200,11 @@ static void become(struct cpu *cpu, const struct task *t, const struct tss_image
 void task_switch(struct cpu *cpu, uint16_t tss_sel, const struct virt_task *how) {
     struct task t = {.sel = tss_sel, .how = how};
     struct tss_image im;
+    struct cet_task cet = {.nests = how->source == TASK_CALL || how->source == TASK_GATE,
+                           .returns = how->source == TASK_IRET};
     const struct tss_format *old = format_of(cpu->seg[SEG_TR].ar);
     uint64_t old_desc = at(cpu->ctl.gdtr.base, cpu->seg[SEG_TR].sel & 0xFFF8u);
     uint32_t flags = flags_get(cpu);
-    bool nests = how->source == TASK_CALL || how->source == TASK_GATE;
 
     check_descriptor(cpu, &t);
     VIRT_INTERCEPT(cpu, STAGE_BODY, ICEPT_TASK_SWITCH, tss_sel, (uint64_t)(uintptr_t)how);
@@ -203,17 +213,20 @@ void task_switch(struct cpu *cpu, uint16_t tss_sel, const struct virt_task *how)
     bool paging = t.format->bytes == 4 && (cpu->ctl.cr0 & CR0_PG);
     if (paging && (cpu->ctl.cr4 & CR4_PAE) && !pdptes_load(cpu, im.cr3)) sel_fault(cpu, VEC_TS, tss_sel);
 
+    cet_task_leave(cpu, new_level(&im), &cet);
     if (how->source == TASK_IRET) flags &= ~(uint32_t)FLAG_NT;
     if (how->source == TASK_GATE && cpu->delivering.type == EVT_HARD_EXC) flags |= FLAG_RF;
     tss_save(cpu, old, flags);
-    if (!nests) set_busy(cpu, old_desc, false);
+    if (!cet.nests) set_busy(cpu, old_desc, false);
     if (how->source != TASK_IRET) set_busy(cpu, t.d.la, true);
-    if (nests) {
+    if (cet.nests) {
         mem_sys_write(cpu, at(t.seg.base, 0), 2, cpu->seg[SEG_TR].sel);
         im.eflags |= FLAG_NT;
     }
+    cet_task_commit(cpu, &cet);
     become(cpu, &t, &im);
     load_segments(cpu, &im);
+    cet_task_enter(cpu, &cet, im.ssp, tss_sel);
     if (cpu->rip > cpu->seg[SEG_CS].limit) cpu_gp0(cpu);
     if (how->has_error) {
         struct stack st;

@@ -38,7 +38,7 @@ static void forget_data(struct tlb *t, struct tlb_space *sp) {
     sp->tables = ++t->table_number;
     sp->tracked = sp->flushes >= TLB_TRACK_AFTER;
     sp->walked = false;
-    sp->ctx[TLB_SUPER] = sp->ctx[TLB_SUPER_AC] = sp->ctx[TLB_USER] = TLB_CTX_NONE;
+    for (unsigned v = 0; v < TLB_EXEC_SUPER; v++) sp->ctx[v] = TLB_CTX_NONE;
     sp->large_shifts = 0;
     memset(&sp->large, 0, sizeof sp->large);
 }
@@ -95,7 +95,10 @@ static void choose_data(struct cpu *cpu) {
     struct tlb *t = &cpu->tlb;
     t->ctx_sys = number(cpu, TLB_SUPER);
     t->ctx = number(cpu, data_variant(cpu));
-    if (__builtin_expect(always_slow(cpu), 0)) t->ctx = TLB_CTX_NONE;
+    t->ctx_shstk = TLB_CTX_NONE;
+    if (__builtin_expect(cpu->mode & MODE_SHSTK, 0))
+        t->ctx_shstk = number(cpu, cpu->cpl == 3 ? TLB_SHSTK_USER : TLB_SHSTK_SUPER);
+    if (__builtin_expect(always_slow(cpu), 0)) t->ctx = t->ctx_shstk = TLB_CTX_NONE;
 }
 static void choose_code(struct cpu *cpu) { cpu->fetch_key = number(cpu, exec_variant(cpu)) << 8 | cpu->mode; }
 
@@ -330,8 +333,8 @@ static void drop_range(struct tlb *t, const struct tlb_space *sp, uint64_t la, u
         uint64_t tag = e->tag_r != ~0ull ? e->tag_r : e->tag_w;
         if ((tag & PAGE_MASK) != page) continue;
         uint64_t ctx = tag & ~PAGE_MASK;
-        if (ctx == sp->ctx[TLB_SUPER] || ctx == sp->ctx[TLB_SUPER_AC] || ctx == sp->ctx[TLB_USER])
-            e->tag_r = e->tag_w = ~0ull;
+        for (unsigned v = 0; v < TLB_EXEC_SUPER; v++)
+            if (ctx == sp->ctx[v]) e->tag_r = e->tag_w = ~0ull;
     }
 }
 
@@ -349,7 +352,7 @@ static void flush_page_of(struct tlb *t, struct tlb_space *sp, uint64_t la) {
         if (shift <= 22)
             drop_range(t, sp, la, shift);
         else
-            sp->ctx[TLB_SUPER] = sp->ctx[TLB_SUPER_AC] = sp->ctx[TLB_USER] = TLB_CTX_NONE;
+            for (unsigned v = 0; v < TLB_EXEC_SUPER; v++) sp->ctx[v] = TLB_CTX_NONE;
     }
     if (code) forget_code(sp);
 }

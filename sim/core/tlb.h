@@ -54,6 +54,8 @@ enum tlb_variant {
     TLB_SUPER,
     TLB_SUPER_AC, /* RFLAGS.AC = 1 under SMAP */
     TLB_USER,
+    TLB_SHSTK_SUPER, /* shadow-stack accesses */
+    TLB_SHSTK_USER,
     TLB_EXEC_SUPER, /* tags of the itlb and of the jump cache */
     TLB_EXEC_USER,
     TLB_VARIANTS
@@ -96,6 +98,7 @@ struct tlb {
     uint64_t
         ctx; /* current context for data accesses at CPL (0 forces the slow path: alignment checks, data breakpoints) */
     uint64_t ctx_sys;             /* context of implicit supervisor accesses (descriptor tables, TSS) */
+    uint64_t ctx_shstk;           /* context of shadow-stack accesses at CPL (0: slow path) */
     struct tlb_space *space;      /* current */
     uint32_t next_ctx, next_exec; /* numbers to be given next; 0: nothing was initialized yet */
     uint32_t next_victim;

@@ -68,7 +68,7 @@ static void walk(struct cpu *cpu, uint64_t la, unsigned access, struct mmu_resul
 
 /* Is this access made through the stack? Then #SS takes the place of #GP. */
 static bool is_stack_access(const struct cpu *cpu, const struct insn *i, unsigned access) {
-    if (access & MEM_SYS) return false;
+    if (access & (MEM_SYS | MEM_SHSTK)) return false;
     if (!i) return cpu->delivering.valid;
     bool operand = i->flags & INSN_MEM, of_ss = operand && i->seg == SEG_SS;
     switch (i->id) {
@@ -122,13 +122,16 @@ static void walk_or_fault(struct cpu *cpu, const struct insn *i, uint64_t la, un
 /* ---- data ---- */
 
 static enum tlb_variant variant_of(const struct cpu *cpu, unsigned access) {
+    if (access & MEM_SHSTK)
+        return !(access & MEM_SYS) && (access & MEM_USER || cpu->cpl == 3) ? TLB_SHSTK_USER : TLB_SHSTK_SUPER;
     if (access & MEM_SYS) return TLB_SUPER;
     if (access & MEM_USER || cpu->cpl == 3) return TLB_USER;
     return cpu->rflags & FLAG_AC && cpu->ctl.cr4 & CR4_SMAP ? TLB_SUPER_AC : TLB_SUPER;
 }
 
 static unsigned walk_access(const struct cpu *cpu, unsigned access) {
-    _Static_assert((int)MEM_SYS == (int)MMU_SYS && (int)MEM_USER == (int)MMU_USER, "the same bits");
+    _Static_assert((int)MEM_SYS == (int)MMU_SYS && (int)MEM_USER == (int)MMU_USER && (int)MEM_SHSTK == (int)MMU_SHSTK,
+                   "the same bits");
     if (cpu->cpl == 3 && !(access & MEM_SYS)) access |= MMU_USER;
     if (cpu->rflags & FLAG_AC) access |= MMU_AC;
     return access;

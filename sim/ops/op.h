@@ -104,6 +104,9 @@ insn_fn *op_fuse(const struct insn *first, const struct insn *second);
  * execution only: always right. */
 insn_fn *op_specialize(const struct insn *i);
 
+/* The function of a branch or ENDBRANCH in modes with shadow stacks or tracking, or NULL: the ordinary one. */
+insn_fn *op_cet(const struct insn *i, unsigned mode);
+
 typedef void sys_body(struct cpu *cpu, const struct insn *i);
 
 #endif

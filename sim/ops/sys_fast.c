@@ -1,5 +1,6 @@
 /* SYSCALL, SYSRET, SYSENTER, SYSEXIT. SDM 2 and APM 3; the two vendors differ in which modes have them and in what
  * SYSRET does to SS. */
+#include "sim/core/cet.h"
 #include "sim/ops/sys.h"
 
 /* Flat code or stack segment with fixed contents; the descriptor tables are not read. */
@@ -34,6 +35,7 @@ void body_syscall(struct cpu *cpu, const struct insn *i) {
     (void)i;
     unsigned cs = (uint16_t)(cpu->msr.star >> 32);
     check_syscall(cpu);
+    cet_enter_system(cpu);
     cpu->gpr[RCX] = cpu->rip;
     if (cpu_is_lma(cpu)) {
         uint32_t flags = flags_get(cpu);
@@ -74,6 +76,7 @@ void body_sysret(struct cpu *cpu, const struct insn *i) {
     set_flat(cpu, SEG_CS, to64 ? base + 16 : base, 3, to64 ? FLAT_CODE64 : FLAT_CODE32);
     sysret_stack(cpu, base + 8);
     cpu_set_cpl(cpu, 3);
+    cet_enter_user(cpu);
     if (cpu->rflags & FLAG_TF) cpu->dbg.pending |= DR6_BS; /* the trap follows a SYSRET that sets TF at once */
 }
 
@@ -90,6 +93,7 @@ void body_sysenter(struct cpu *cpu, const struct insn *i) {
     (void)i;
     unsigned cs = sysenter_cs(cpu);
     bool lma = cpu_is_lma(cpu);
+    cet_enter_system(cpu);
     flags_load(cpu, flags_get(cpu) & ~(uint32_t)(FLAG_VM | FLAG_IF | FLAG_RF));
     cpu->gpr[RSP] = lma ? cpu->msr.sysenter_esp : (uint32_t)cpu->msr.sysenter_esp;
     cpu->rip = lma ? cpu->msr.sysenter_eip : (uint32_t)cpu->msr.sysenter_eip;
@@ -104,4 +108,5 @@ void body_sysexit(struct cpu *cpu, const struct insn *i) {
     cpu->gpr[RSP] = to64 ? cpu->gpr[RCX] : (uint32_t)cpu->gpr[RCX];
     cpu->rip = to64 ? cpu->gpr[RDX] : (uint32_t)cpu->gpr[RDX];
     enter_level(cpu, cs + (to64 ? 32 : 16), 3, to64 ? FLAT_CODE64 : FLAT_CODE32);
+    cet_enter_user(cpu);
 }
