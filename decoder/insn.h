@@ -25,10 +25,9 @@ enum insn_id {
 /* Vector instructions. The registers of a record are numbers (0-31, opmasks and MMX registers 0-7), general registers
  * byte offsets as elsewhere. The operands in the manual's order, opmask and immediate left out:
  * - destination: reg (FORM_RR, FORM_RM), or memory (FORM_MR)
- * - one source: rm or memory (FORM_MR: reg)
- * - two sources: vreg, then rm or memory (FORM_MR: vreg, reg). A legacy instruction whose destination is also its first
- *   source has vreg = reg
- *   VEC_SWAP: memory, then the register in imm8b
+ * - one source: rm or memory (FORM_MR: reg, and the same in rm)
+ * - two sources: vreg, then rm or memory (FORM_MR: vreg, reg, and the same in rm). A legacy instruction whose
+ * destination is also its first source has vreg = reg VEC_SWAP: memory, then the register in imm8b
  * - three sources: vreg, rm or memory, and the register in imm8b; VEC_SWAP: vreg, the register in imm8b, memory
  * - VSIB: index is a vector register number
  * size: log2 of the vector length in bytes (3: MMX, 4, 5, 6). */

@@ -191,5 +191,6 @@ bool fill_vector(const struct zinsn *z, const struct decode_features *feat, stru
     if (s.mem_at >= 0 && wants_aligned((enum insn_id)out->id)) out->venc |= VEC_ALIGN;
     fill_evex(z, out);
     out->form = s.mem_at == 0 ? FORM_MR : s.mem_at > 0 ? FORM_RM : FORM_RR;
+    if (out->form == FORM_MR) out->rm = out->reg;
     return true;
 }

@@ -94,8 +94,9 @@ extern const struct op_group op_group_move, op_group_alu, op_group_shift, op_gro
 
 /* The dense table built from the groups at start-up (per machine): the decoder asks it. */
 struct op_table {
-    insn_fn *fn[INSN_VEC_FIRST][FORM_COUNT][4][3]; /* gen, flat, base */
-    insn_fn *vec[INSN_COUNT - INSN_VEC_FIRST][4];  /* vector instructions, by encoding: see sim/vec/vec.h */
+    insn_fn *fn[INSN_VEC_FIRST][FORM_COUNT][4][3];          /* gen, flat, base */
+    insn_fn *vec[INSN_COUNT - INSN_VEC_FIRST][4];           /* vector instructions, by encoding: see sim/vec/vec.h */
+    const struct vec_hot *hot[INSN_COUNT - INSN_VEC_FIRST]; /* the first row of those that have such: sim/vec/table.h */
 };
 void op_table_build(struct op_table *t);
 /* Fusion: given a record and its follower, both decoded, the function that does both, or NULL. */

@@ -3,7 +3,11 @@
 
 extern const struct vec_group vec_group_logic;
 
-static const struct vec_group *const groups[] = {&vec_group_logic};
+extern const struct vec_group vec_group_move;
+extern const struct vec_hot_group vec_hot_move;
+
+static const struct vec_group *const groups[] = {&vec_group_logic, &vec_group_move};
+static const struct vec_hot_group *const hot_groups[] = {&vec_hot_move};
 
 void vec_table_build(struct op_table *t) {
     for (unsigned g = 0; g < sizeof groups / sizeof groups[0]; g++)
@@ -12,6 +16,18 @@ void vec_table_build(struct op_table *t) {
             for (unsigned c = 0; c < 4; c++)
                 if (row->fn[c]) t->vec[row->id - INSN_VEC_FIRST][c] = row->fn[c];
         }
+    for (unsigned g = 0; g < sizeof hot_groups / sizeof hot_groups[0]; g++)
+        for (const struct vec_hot *row = hot_groups[g]->rows; row->id; row++)
+            if (!t->hot[row->id - INSN_VEC_FIRST]) t->hot[row->id - INSN_VEC_FIRST] = row;
+}
+
+static insn_fn *hot_function(const struct op_table *t, const struct insn *i, unsigned column) {
+    const struct vec_hot *row = t->hot[i->id - INSN_VEC_FIRST];
+    if (!row || i->mask || (i->form != FORM_RR && !(i->flags & INSN_FLAT))) return NULL;
+    for (; row->id == i->id; row++)
+        if (row->column == column && row->form == i->form && (row->size == VEC_ANY_SIZE || row->size == i->size))
+            return i->form != FORM_RR && i->index == REG_ZERO && row->base ? row->base : row->fn;
+    return NULL;
 }
 
 insn_fn *vec_function(const struct op_table *t, const struct insn *i) {
@@ -19,6 +35,8 @@ insn_fn *vec_function(const struct op_table *t, const struct insn *i) {
                       : i->venc & VEC_VEX ? VEC_COL_VEX
                       : i->venc & VEC_SSE ? VEC_COL_SSE
                                           : VEC_COL_MMX;
+    insn_fn *hot = hot_function(t, i, column);
+    if (hot) return hot;
     insn_fn *fn = t->vec[i->id - INSN_VEC_FIRST][column];
     return fn ? fn : op_ud;
 }
