@@ -26,10 +26,13 @@ union vec {
     int64_t i64[8];
 } __attribute__((aligned(64)));
 
-#define FCW_RESET 0x0040 /* after RESET */
-#define FCW_INIT  0x037F /* after FNINIT: all masked, round to nearest, 64-bit significand */
-#define FCW_FIXED 0x0040 /* bits that read 1 */
-#define FCW_VALID 0x1F7F
+#define FCW_RESET    0x0040 /* after RESET */
+#define FCW_INIT     0x037F /* after FNINIT: all masked, round to nearest, 64-bit significand */
+#define FCW_FIXED    0x0040 /* bits that read 1 */
+#define FCW_VALID    0x1F7F
+#define FCW_PC       (3u << 8)
+#define FCW_RC       (3u << 10)
+#define FCW_RC_SHIFT 10
 
 #define FSW_IE   (1u << 0)
 #define FSW_DE   (1u << 1)

@@ -4,8 +4,7 @@
 static enum fp_rc mode(const struct fpu_regs *f) { return (enum fp_rc)(f->fcw >> FCW_RC_SHIFT & 3); }
 static void clear_c1(struct fpu_regs *f) { f->fsw &= (uint16_t)~FSW_C1; }
 
-void f80_round(struct fpu_regs *f, struct f80 *d, const struct f80 *a) {
-    F80_HOST(f, host_f80_round(f, d, a));
+void soft_f80_round(struct fpu_regs *f, struct f80 *d, const struct f80 *a) {
     struct number n = unpack_f80(a);
     clear_c1(f);
     if (x87_special(f, d, &n, 1)) return;
@@ -25,8 +24,7 @@ void f80_round(struct fpu_regs *f, struct f80 *d, const struct f80 *a) {
 /* Beyond this every scale overflows or underflows, even with a biased exponent. */
 #define SCALE_LIMIT 0x10000
 
-void f80_scale(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b) {
-    F80_HOST(f, host_f80_scale(f, d, a, b));
+void soft_f80_scale(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b) {
     struct number n[2] = {unpack_f80(a), unpack_f80(b)}, r = n[0];
     clear_c1(f);
     if (x87_special(f, d, n, 2)) return;
@@ -124,8 +122,7 @@ static void remainder_of(struct fpu_regs *f, struct number *r, const struct numb
         *r = (struct number){.class = NUM_ZERO, .sign = a->sign};
 }
 
-void f80_prem(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b, bool ieee) {
-    F80_HOST(f, host_f80_prem(f, d, a, b, ieee));
+void soft_f80_prem(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b, bool ieee) {
     struct number n[2] = {unpack_f80(a), unpack_f80(b)}, r = n[0];
     clear_c1(f);
     if (x87_special(f, d, n, 2)) return;
@@ -191,8 +188,7 @@ static bool to_integer(struct fpu_regs *f, const struct f80 *a, enum fp_rc rc, u
     return true;
 }
 
-int64_t f80_to_int(struct fpu_regs *f, const struct f80 *a, unsigned bits, bool truncate) {
-    F80_HOST_VALUE(f, host_f80_to_int(f, a, bits, truncate));
+int64_t soft_f80_to_int(struct fpu_regs *f, const struct f80 *a, unsigned bits, bool truncate) {
     bool sign;
     uint64_t v, top = 1ull << (bits - 1);
     if (!to_integer(f, a, truncate ? FP_ZERO : mode(f), top - 1, true, &sign, &v)) return -(int64_t)(top - 1) - 1;

@@ -57,11 +57,20 @@ static inline void f80_compare(struct fpu_regs *f, const struct f80 *a, const st
 void f80_examine(struct fpu_regs *f, const struct f80 *a);
 
 /* FRNDINT, FSCALE (a * 2^trunc(b)), FXTRACT (*exponent becomes the new ST(1), *significand the new ST(0)) */
-void f80_round(struct fpu_regs *f, struct f80 *d, const struct f80 *a);
-void f80_scale(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b);
+static inline void f80_round(struct fpu_regs *f, struct f80 *d, const struct f80 *a) {
+    F80_HOST(f, host_f80_round(f, d, a));
+    soft_f80_round(f, d, a);
+}
+static inline void f80_scale(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b) {
+    F80_HOST(f, host_f80_scale(f, d, a, b));
+    soft_f80_scale(f, d, a, b);
+}
 void f80_extract(struct fpu_regs *f, struct f80 *exponent, struct f80 *significand, const struct f80 *a);
 /* FPREM, FPREM1 (ieee): C2 when the reduction is partial, else C0, C3, C1 are the low bits of the quotient */
-void f80_prem(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b, bool ieee);
+static inline void f80_prem(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b, bool ieee) {
+    F80_HOST(f, host_f80_prem(f, d, a, b, ieee));
+    soft_f80_prem(f, d, a, b, ieee);
+}
 
 /* FLD1, FLDL2T, FLDL2E, FLDPI, FLDLG2, FLDLN2, FLDZ, in the order of their opcodes D9 E8 - D9 EE; rounded by RC */
 struct f80 f80_constant(const struct fpu_regs *f, unsigned n);
@@ -88,7 +97,10 @@ static inline uint64_t f80_to_f64(struct fpu_regs *f, const struct f80 *a) {
     return soft_f80_to_f64(f, a);
 }
 /* FIST, FISTP, FISTTP (truncate) of `bits` 16, 32 or 64: sign-extended; the integer indefinite with IE */
-int64_t f80_to_int(struct fpu_regs *f, const struct f80 *a, unsigned bits, bool truncate);
+static inline int64_t f80_to_int(struct fpu_regs *f, const struct f80 *a, unsigned bits, bool truncate) {
+    F80_HOST_VALUE(f, host_f80_to_int(f, a, bits, truncate));
+    return soft_f80_to_int(f, a, bits, truncate);
+}
 void f80_to_bcd(struct fpu_regs *f, uint8_t bcd[10], const struct f80 *a);
 
 /* The transcendental instructions. On a host with an x87 unit its results; else those of sim/fp/x87_trans.c, which may

@@ -96,18 +96,20 @@ static inline bool fp16_cmp(struct fp_env *e, uint16_t a, uint16_t b, unsigned p
     return soft_cmp(e, FP16, a, b, predicate);
 }
 static inline bool fp32_cmp(struct fp_env *e, uint32_t a, uint32_t b, unsigned predicate) {
+    FP_HOST_CMP(e, predicate, host_fp32_cmp(a, b, predicate));
     return soft_cmp(e, FP32, a, b, predicate);
 }
 static inline bool fp64_cmp(struct fp_env *e, uint64_t a, uint64_t b, unsigned predicate) {
+    FP_HOST_CMP(e, predicate, host_fp64_cmp(a, b, predicate));
     return soft_cmp(e, FP64, a, b, predicate);
 }
 /* All ones where the predicate holds. */
 static inline void fp32x4_cmp(struct fp_env *e, void *d, const void *a, const void *b, unsigned predicate) {
-    FP_HOST_CMP(e, predicate, host_fp32x4_cmp(d, a, b, predicate));
+    FP_HOST_CMP_VOID(e, predicate, host_fp32x4_cmp(d, a, b, predicate));
     for (unsigned k = 0; k < 4; k++) fp_put32(d, k, fp32_cmp(e, fp_at32(a, k), fp_at32(b, k), predicate) ? ~0u : 0);
 }
 static inline void fp64x2_cmp(struct fp_env *e, void *d, const void *a, const void *b, unsigned predicate) {
-    FP_HOST_CMP(e, predicate, host_fp64x2_cmp(d, a, b, predicate));
+    FP_HOST_CMP_VOID(e, predicate, host_fp64x2_cmp(d, a, b, predicate));
     for (unsigned k = 0; k < 2; k++) fp_put64(d, k, fp64_cmp(e, fp_at64(a, k), fp_at64(b, k), predicate) ? ~0ull : 0);
 }
 
@@ -129,9 +131,11 @@ static inline uint16_t fp16_round(struct fp_env *e, uint16_t a, enum fp_rc rc, b
     return (uint16_t)soft_round(e, FP16, a, rc, suppress_inexact, scale);
 }
 static inline uint32_t fp32_round(struct fp_env *e, uint32_t a, enum fp_rc rc, bool suppress_inexact, unsigned scale) {
+    FP_HOST_ROUND(e, scale, host_fp32_round(a, rc, suppress_inexact));
     return (uint32_t)soft_round(e, FP32, a, rc, suppress_inexact, scale);
 }
 static inline uint64_t fp64_round(struct fp_env *e, uint64_t a, enum fp_rc rc, bool suppress_inexact, unsigned scale) {
+    FP_HOST_ROUND(e, scale, host_fp64_round(a, rc, suppress_inexact));
     return soft_round(e, FP64, a, rc, suppress_inexact, scale);
 }
 
@@ -139,7 +143,7 @@ static inline uint64_t fp64_round(struct fp_env *e, uint64_t a, enum fp_rc rc, b
  * indefinite (signed: the least value; unsigned: all ones) and raises IE. */
 #define FP_TO_INT(N, K)                                                                                                \
     static inline int##K##_t fp##N##_to_i##K(struct fp_env *e, uint##N##_t a, bool truncate) {                         \
-        FP_HOST_TO_I##K(e, N, a, truncate);                                                                            \
+        FP_HOST_TO_INT_##N(e, K, a, truncate);                                                                         \
         return (int##K##_t)soft_to_int(e, FP##N, a, truncate ? FP_ZERO : FP_CURRENT, K, true);                         \
     }                                                                                                                  \
     static inline uint##K##_t fp##N##_to_u##K(struct fp_env *e, uint##N##_t a, bool truncate) {                        \
@@ -148,7 +152,7 @@ static inline uint64_t fp64_round(struct fp_env *e, uint64_t a, enum fp_rc rc, b
 /* From integers, with the current rounding: fpN_from_i32() and so on. */
 #define FP_FROM_INT(N, K)                                                                                              \
     static inline uint##N##_t fp##N##_from_i##K(struct fp_env *e, int##K##_t a) {                                      \
-        FP_HOST_FROM_I##K(e, N, a);                                                                                    \
+        FP_HOST_FROM_INT_##N(e, K, a);                                                                                 \
         return (uint##N##_t)soft_from_int(e, FP##N, (uint64_t)(int64_t)a, true);                                       \
     }                                                                                                                  \
     static inline uint##N##_t fp##N##_from_u##K(struct fp_env *e, uint##K##_t a) {                                     \

@@ -10,10 +10,14 @@ void soft_f80_sub(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const 
 void soft_f80_mul(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b);
 void soft_f80_div(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b);
 void soft_f80_sqrt(struct fpu_regs *f, struct f80 *d, const struct f80 *a);
+void soft_f80_round(struct fpu_regs *f, struct f80 *d, const struct f80 *a);
+void soft_f80_scale(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b);
+void soft_f80_prem(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b, bool ieee);
 void soft_f80_compare(struct fpu_regs *f, const struct f80 *a, const struct f80 *b, bool quiet);
 void soft_f80_from_f32(struct fpu_regs *f, struct f80 *d, uint32_t a);
 void soft_f80_from_f64(struct fpu_regs *f, struct f80 *d, uint64_t a);
 uint32_t soft_f80_to_f32(struct fpu_regs *f, const struct f80 *a);
 uint64_t soft_f80_to_f64(struct fpu_regs *f, const struct f80 *a);
+int64_t soft_f80_to_int(struct fpu_regs *f, const struct f80 *a, unsigned bits, bool truncate);
 
 #endif
