@@ -46,6 +46,7 @@ enum vec_mask {
     VEC_MASK_ZERO = 1 << 3, /* EVEX.z */
     VEC_MASK_B = 1 << 4,    /* EVEX.b: broadcast with memory; else rounding or SAE */
     VEC_MASK_RC = 3 << 5,   /* EVEX.L'L: the rounding mode, when EVEX.b goes with registers */
+    VEC_MASK_SAE = 1 << 7,  /* EVEX.b with registers suppresses exceptions, but the rounding mode is that of MXCSR */
 };
 
 /* Operand forms. R = register, M = memory, I = immediate; the first letter is the destination.

@@ -9,7 +9,7 @@ struct vector_shape {
     unsigned sources;  /* of them, after the destination */
     int mem_at;        /* index among the operands, -1: none */
     unsigned mem_bits;
-    bool mmx, xmm, wide_gpr;
+    bool mmx, xmm, gpr, wide_gpr;
 };
 
 static uint8_t vector_reg(ZydisRegister r) {
@@ -63,6 +63,7 @@ static void place(const struct zinsn *z, const ZydisDecodedOperand *op, struct v
         s->mmx |= class == ZYDIS_REGCLASS_MMX;
         s->xmm |= class == ZYDIS_REGCLASS_XMM;
         s->wide_gpr |= class == ZYDIS_REGCLASS_GPR64;
+        s->gpr |= class >= ZYDIS_REGCLASS_GPR8 && class <= ZYDIS_REGCLASS_GPR64;
         place_register(out, s, vector_reg(op->reg.value));
     } else if (op->type == ZYDIS_OPERAND_TYPE_MEMORY) {
         fill_memory(z, &op->mem, out);
@@ -161,7 +162,10 @@ static void fill_evex(const struct zinsn *z, struct insn *out) {
     if (z->i.encoding != ZYDIS_INSTRUCTION_ENCODING_EVEX) return;
     if (e->z) out->mask |= VEC_MASK_ZERO;
     if (e->b) out->mask |= VEC_MASK_B;
-    if (e->b) out->mask |= (uint8_t)((e->L2 << 1 | e->L) << 5);
+    if (z->i.avx.rounding.mode != ZYDIS_ROUNDING_MODE_INVALID)
+        out->mask |= (uint8_t)((e->L2 << 1 | e->L) << 5);
+    else if (e->b)
+        out->mask |= VEC_MASK_SAE;
     if (no_fault_suppression(z->i.meta.exception_class)) out->venc |= VEC_NF;
 }
 
@@ -184,7 +188,7 @@ bool fill_vector(const struct zinsn *z, const struct decode_features *feat, stru
     bool legacy = encoding == VEC_SSE || encoding == VEC_MMX;
     out->venc |= encoding;
     out->size = length_of(z, encoding);
-    if (s.wide_gpr || s.mem_bits == 64) out->venc |= VEC_W;
+    if (s.wide_gpr || (!s.gpr && s.mem_bits == 64)) out->venc |= VEC_W;
     if (legacy && s.sources <= 1 && s.mem_at != 0) out->vreg = out->reg;
     if (s.mem_at >= 0 && encoding == VEC_SSE && s.mem_bits == 128 && !takes_unaligned((enum insn_id)out->id))
         out->venc |= VEC_ALIGN;

@@ -104,7 +104,8 @@ static __attribute__((noinline)) void own_environment(struct cpu *cpu, const str
     struct vx *x = &cpu->vx;
     x->fp_own = true;
     x->sae = embedded;
-    fp_begin(&cpu->vec.env, &x->fp, embedded ? (enum fp_rc)(i->mask >> 5 & 3) : FP_CURRENT, embedded);
+    fp_begin(&cpu->vec.env, &x->fp, embedded && !(i->mask & VEC_MASK_SAE) ? (enum fp_rc)(i->mask >> 5 & 3) : FP_CURRENT,
+             embedded);
 }
 
 static inline void begin_fp(struct cpu *cpu, const struct insn *i, uint32_t desc) {
@@ -161,6 +162,10 @@ static __attribute__((noinline)) void end_other(struct cpu *cpu, const struct in
     case V_TO_MMX:
         mmx_touch(cpu);
         mmx_write(cpu, i->reg, x->r.u64[0]);
+        break;
+    case V_TO_FLAGS:
+        cpu->rflags = (cpu->rflags & ~(uint32_t)FLAG_ARITH) | (uint32_t)x->g;
+        cpu->cc.op = CC(CC_FLAGS, 0);
         break;
     default:
         break;
@@ -234,7 +239,8 @@ void vec_begin_vex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
 
 /* The elements above the first come from the first source. */
 static inline void complete_scalar(struct vx *x, uint32_t desc) {
-    union vec t = *x->a;
+    union vec t = {.u64 = {0}};
+    if (!(desc & V_ZERO_ABOVE)) memcpy(&t, x->a, 16);
     memcpy(&t, &x->r, 1u << (desc & V_ESZ));
     x->r.u64[0] = t.u64[0];
     x->r.u64[1] = t.u64[1];

@@ -1,13 +1,26 @@
 /* The groups of vector instructions joined into one table. */
 #include "sim/vec/table.h"
 
-extern const struct vec_group vec_group_logic;
+#define VEC_GROUP_ROW(name) extern const struct vec_group vec_group_##name;
+#define VEC_HOT_ROW(name)   extern const struct vec_hot_group vec_hot_##name;
+#include "sim/vec/groups.def"
+#undef VEC_GROUP_ROW
+#undef VEC_HOT_ROW
 
-extern const struct vec_group vec_group_move;
-extern const struct vec_hot_group vec_hot_move;
-
-static const struct vec_group *const groups[] = {&vec_group_logic, &vec_group_move};
-static const struct vec_hot_group *const hot_groups[] = {&vec_hot_move};
+static const struct vec_group *const groups[] = {
+#define VEC_GROUP_ROW(name) &vec_group_##name,
+#define VEC_HOT_ROW(name)
+#include "sim/vec/groups.def"
+#undef VEC_GROUP_ROW
+#undef VEC_HOT_ROW
+};
+static const struct vec_hot_group *const hot_groups[] = {
+#define VEC_GROUP_ROW(name)
+#define VEC_HOT_ROW(name) &vec_hot_##name,
+#include "sim/vec/groups.def"
+#undef VEC_GROUP_ROW
+#undef VEC_HOT_ROW
+};
 
 void vec_table_build(struct op_table *t) {
     for (unsigned g = 0; g < sizeof groups / sizeof groups[0]; g++)

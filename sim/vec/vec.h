@@ -56,12 +56,14 @@ enum vec_desc {
     V_TO_GPR = 1 << 12, /* 64 bits: clears the upper half when the result has 32 */
     V_TO_K = 2 << 12,   /* and with the opmask */
     V_TO_MMX = 3 << 12,
-    V_TO_NONE = 4 << 12,   /* flags, say: the kernel has done it */
-    V_RMW = 1 << 15,       /* x->r holds the old destination to begin with */
-    V_SCALAR = 1 << 16,    /* only element 0 is written; the others come from the first source (VEX) or stay (SSE) */
-    V_FP = 1 << 17,        /* raises floating-point exceptions */
-    V_INT = 1 << 18,       /* with V_FP: the source's elements are integers */
-    V_MEM_FIRST = 1 << 19, /* VEC_SWAP means that memory is the first of two sources, not the last of three */
+    V_TO_FLAGS = 4 << 12, /* CF, PF, AF, ZF, SF, OF as in RFLAGS */
+    V_TO_NONE = 5 << 12,  /* the kernel has done it */
+    V_RMW = 1 << 15,        /* x->r holds the old destination to begin with */
+    V_SCALAR = 1 << 16,     /* only element 0 is written; the others come from the first source (VEX) or stay (SSE) */
+    V_FP = 1 << 17,         /* raises floating-point exceptions */
+    V_INT = 1 << 18,        /* with V_FP: the source's elements are integers */
+    V_ZERO_ABOVE = 1 << 20, /* with V_SCALAR: the other elements are cleared */
+    V_MEM_FIRST = 1 << 19,  /* VEC_SWAP means that memory is the first of two sources, not the last of three */
 };
 #define V_LOG2(bits)   ((bits) == 8 ? 0u : (bits) == 16 ? 1u : (bits) == 32 ? 2u : 3u)
 #define V_E(bits)      (V_LOG2(bits) | V_LOG2(bits) << 2) /* elements of so many bits */

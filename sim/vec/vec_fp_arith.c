@@ -1,0 +1,101 @@
+/* Floating-point addition to square root, minimum and maximum, horizontal and dot products. SDM 2 "ADDPD" and its
+ * neighbours. */
+#include "sim/vec/vec_fp.h"
+
+/* ---- element by element: 16 bytes at once where the backend can ---- */
+
+#define KERNELS2(op)                                                                                                   \
+    FP_KERNELS2(op, 16, fp16_##op(e, a, b))                                                                            \
+    static void kp_##op##_32(struct vx *x) {                                                                           \
+        struct fp_env *e = vx_env(x);                                                                                  \
+        FP_EACH_16(o) fp32x4_##op(e, &x->r.u8[o], &x->a->u8[o], &x->b->u8[o]);                                         \
+    }                                                                                                                  \
+    static void kp_##op##_64(struct vx *x) {                                                                           \
+        struct fp_env *e = vx_env(x);                                                                                  \
+        FP_EACH_16(o) fp64x2_##op(e, &x->r.u8[o], &x->a->u8[o], &x->b->u8[o]);                                         \
+    }                                                                                                                  \
+    static void ks_##op##_32(struct vx *x) { x->r.u32[0] = fp32_##op(vx_env(x), x->a->u32[0], x->b->u32[0]); }         \
+    static void ks_##op##_64(struct vx *x) { x->r.u64[0] = fp64_##op(vx_env(x), x->a->u64[0], x->b->u64[0]); }
+KERNELS2(add)
+KERNELS2(sub)
+KERNELS2(mul)
+KERNELS2(div)
+KERNELS2(min)
+KERNELS2(max)
+
+FP_KERNELS1(sqrt, 16, fp16_sqrt(e, b))
+static void kp_sqrt_32(struct vx *x) {
+    struct fp_env *e = vx_env(x);
+    FP_EACH_16(o) fp32x4_sqrt(e, &x->r.u8[o], &x->b->u8[o]);
+}
+static void kp_sqrt_64(struct vx *x) {
+    struct fp_env *e = vx_env(x);
+    FP_EACH_16(o) fp64x2_sqrt(e, &x->r.u8[o], &x->b->u8[o]);
+}
+static void ks_sqrt_32(struct vx *x) { x->r.u32[0] = fp32_sqrt(vx_env(x), x->b->u32[0]); }
+static void ks_sqrt_64(struct vx *x) { x->r.u64[0] = fp64_sqrt(vx_env(x), x->b->u64[0]); }
+
+/* ---- alternating, horizontal ---- */
+
+#define KERNELS_PAIRS(N)                                                                                               \
+    static void k_addsub_##N(struct vx *x) {                                                                           \
+        struct fp_env *e = vx_env(x);                                                                                  \
+        FP_EACH(N)                                                                                                     \
+        x->r.u##N[j] =                                                                                                 \
+            j & 1 ? fp##N##_add(e, x->a->u##N[j], x->b->u##N[j]) : fp##N##_sub(e, x->a->u##N[j], x->b->u##N[j]);       \
+    }                                                                                                                  \
+    static inline void horizontal_##N(struct vx *x, bool subtract) {                                                   \
+        struct fp_env *e = vx_env(x);                                                                                  \
+        const unsigned half = 64 / N;                                                                                  \
+        union vec r;                                                                                                   \
+        FP_EACH(N) {                                                                                                   \
+            unsigned in_lane = j % (2 * half), lane = j - in_lane;                                                     \
+            const union vec *s = in_lane < half ? x->a : x->b;                                                         \
+            unsigned at = lane + 2 * (in_lane % half);                                                                 \
+            r.u##N[j] = subtract ? fp##N##_sub(e, s->u##N[at], s->u##N[at + 1])                                        \
+                                 : fp##N##_add(e, s->u##N[at], s->u##N[at + 1]);                                       \
+        }                                                                                                              \
+        memcpy(&x->r, &r, x->bytes);                                                                                   \
+    }                                                                                                                  \
+    static void k_hadd_##N(struct vx *x) { horizontal_##N(x, false); }                                                 \
+    static void k_hsub_##N(struct vx *x) { horizontal_##N(x, true); }
+KERNELS_PAIRS(32)
+KERNELS_PAIRS(64)
+
+/* SDM 2 "DPPS": the products that the upper half of the immediate selects, added in pairs; the others are +0. */
+static void k_dpps(struct vx *x) {
+    struct fp_env *e = vx_env(x);
+    FP_EACH_16(o) {
+        uint32_t p[4];
+        const uint32_t *a = &x->a->u32[o / 4], *b = &x->b->u32[o / 4];
+        for (unsigned j = 0; j < 4; j++) p[j] = x->imm >> (4 + j) & 1 ? fp32_mul(e, a[j], b[j]) : 0;
+        uint32_t low = fp32_add(e, p[0], p[1]), high = fp32_add(e, p[2], p[3]), sum = fp32_add(e, low, high);
+        for (unsigned j = 0; j < 4; j++) x->r.u32[o / 4 + j] = x->imm >> j & 1 ? sum : 0;
+    }
+}
+static void k_dppd(struct vx *x) {
+    struct fp_env *e = vx_env(x);
+    uint64_t p[2];
+    for (unsigned j = 0; j < 2; j++) p[j] = x->imm >> (4 + j) & 1 ? fp64_mul(e, x->a->u64[j], x->b->u64[j]) : 0;
+    uint64_t sum = fp64_add(e, p[0], p[1]);
+    for (unsigned j = 0; j < 2; j++) x->r.u64[j] = x->imm >> j & 1 ? sum : 0;
+}
+
+// clang-format off
+#define ROWS(MS, S, V, M, X, E)                                                                                        \
+    FP_ROWS_32_64(S, ADD, add, 0) FP_ROWS_32_64(V, VADD, add, 0) FP_ROWS_16(E, VADD, add, 0)                           \
+    FP_ROWS_32_64(S, SUB, sub, 0) FP_ROWS_32_64(V, VSUB, sub, 0) FP_ROWS_16(E, VSUB, sub, 0)                           \
+    FP_ROWS_32_64(S, MUL, mul, 0) FP_ROWS_32_64(V, VMUL, mul, 0) FP_ROWS_16(E, VMUL, mul, 0)                           \
+    FP_ROWS_32_64(S, DIV, div, 0) FP_ROWS_32_64(V, VDIV, div, 0) FP_ROWS_16(E, VDIV, div, 0)                           \
+    FP_ROWS_32_64(S, MIN, min, 0) FP_ROWS_32_64(V, VMIN, min, 0) FP_ROWS_16(E, VMIN, min, 0)                           \
+    FP_ROWS_32_64(S, MAX, max, 0) FP_ROWS_32_64(V, VMAX, max, 0) FP_ROWS_16(E, VMAX, max, 0)                           \
+    FP_ROWS_32_64(S, SQRT, sqrt, 0) FP_ROWS_32_64(V, VSQRT, sqrt, 0) FP_ROWS_16(E, VSQRT, sqrt, 0)                     \
+    S(ADDSUBPS, k_addsub_32, FP_P(32)) X(VADDSUBPS, k_addsub_32, FP_P(32))                                             \
+    S(ADDSUBPD, k_addsub_64, FP_P(64)) X(VADDSUBPD, k_addsub_64, FP_P(64))                                             \
+    S(HADDPS, k_hadd_32, FP_P(32)) X(VHADDPS, k_hadd_32, FP_P(32))                                                     \
+    S(HADDPD, k_hadd_64, FP_P(64)) X(VHADDPD, k_hadd_64, FP_P(64))                                                     \
+    S(HSUBPS, k_hsub_32, FP_P(32)) X(VHSUBPS, k_hsub_32, FP_P(32))                                                     \
+    S(HSUBPD, k_hsub_64, FP_P(64)) X(VHSUBPD, k_hsub_64, FP_P(64))                                                     \
+    S(DPPS, k_dpps, FP_P(32)) X(VDPPS, k_dpps, FP_P(32)) S(DPPD, k_dppd, FP_P(64)) X(VDPPD, k_dppd, FP_P(64))
+// clang-format on
+VEC_TABLE(vec_group_fp_arith, ROWS);
