@@ -17,6 +17,9 @@ enum {
     ZYDIS_MNEMONIC_WBNOINVD,
     ZYDIS_MNEMONIC_MOVSD_VEC,
     ZYDIS_MNEMONIC_CMPSD_VEC,
+#define VARIANT(mnemonic, role) ZYDIS_MNEMONIC_##mnemonic##_##role,
+#include "decoder/variants_vec.def"
+#undef VARIANT
     ZYDIS_MNEMONIC_CLASS_X87,
     ZYDIS_MNEMONIC_CLASS_FXSR,
     MNEMONIC_COUNT
@@ -26,6 +29,13 @@ static const uint16_t id_of_mnemonic[MNEMONIC_COUNT] = {
 #define INSN(id, feature, attrs, icept) [ZYDIS_MNEMONIC_##id] = INSN_##id,
 #include "decoder/insns.def"
 #undef INSN
+};
+
+enum variant { TO_GPR, FROM_GPR, IMM, VARIANT_COUNT };
+static const uint16_t variant_of_mnemonic[VARIANT_COUNT][MNEMONIC_COUNT] = {
+#define VARIANT(mnemonic, role) [role][ZYDIS_MNEMONIC_##mnemonic] = INSN_##mnemonic##_##role,
+#include "decoder/variants_vec.def"
+#undef VARIANT
 };
 
 /* The attributes that say something about the encoding; the others are the business of sim/core. */
@@ -106,6 +116,21 @@ static bool absent_at_vendor(enum insn_id id, unsigned mode, bool amd) {
     }
 }
 
+/* See decoder/variants_vec.def. */
+static enum insn_id identify_vector(const struct zinsn *z, enum insn_id id) {
+    for (unsigned k = 0; k < z->count; k++) {
+        const ZydisRegisterClass class = class_of(z, k);
+        enum variant v = k ? FROM_GPR : TO_GPR;
+        if (z->op[k].visibility != ZYDIS_OPERAND_VISIBILITY_EXPLICIT) continue;
+        if (z->op[k].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+            v = IMM;
+        else if (class != ZYDIS_REGCLASS_GPR32 && class != ZYDIS_REGCLASS_GPR64)
+            continue;
+        if (variant_of_mnemonic[v][z->i.mnemonic]) return (enum insn_id)variant_of_mnemonic[v][z->i.mnemonic];
+    }
+    return id;
+}
+
 static bool is_0f0d_register(const ZydisDecodedInstruction *i) {
     return i->opcode_map == ZYDIS_OPCODE_MAP_0F && i->opcode == 0x0D && i->raw.modrm.mod == 3;
 }
@@ -114,6 +139,7 @@ enum insn_id identify(const struct zinsn *z, const struct decode_features *feat)
     const ZydisDecodedInstruction *i = &z->i;
     enum insn_id id = (enum insn_id)id_of_mnemonic[i->mnemonic];
 
+    if (id >= INSN_VEC_FIRST) id = identify_vector(z, id);
     /* SDM 2 "VEX Prefix", "EVEX Prefix": not recognized in real-address and virtual-8086 mode */
     if (i->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && i->encoding != ZYDIS_INSTRUCTION_ENCODING_3DNOW)
         return !(z->mode & MODE_PROT) || (z->mode & MODE_VM86) ? INSN_INVALID : id;
