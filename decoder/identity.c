@@ -49,6 +49,7 @@ static const uint8_t attributes[INSN_COUNT] = {
 static const char *const names[INSN_COUNT] = {
     "INVALID",
 #define INSN(id, feature, attrs, icept) [INSN_##id] = #id,
+#define VARIANT(mnemonic, role)         [INSN_##mnemonic##_##role] = #mnemonic,
 #include "decoder/insns.def"
 #undef INSN
 };
