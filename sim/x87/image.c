@@ -71,10 +71,17 @@ void x87_image_save(const struct cpu *cpu, uint8_t image[X87_IMAGE_SIZE], bool w
     }
 }
 
+/* The registers of FIP and FDP are as wide as linear addresses: a 64-bit pointer is loaded as a canonical one. (So do
+ * AMD's processors; the manuals don't say.) */
+static uint64_t get_pointer(const struct cpu *cpu, const uint8_t *image, unsigned at, bool w64) {
+    const unsigned unused = 64u - cpu->model->lin_bits;
+    return w64 ? (uint64_t)((int64_t)(get(image, at, 8) << unused) >> unused) : get(image, at, 4);
+}
+
 static void load_pointers(struct cpu *cpu, const uint8_t *image, bool w64) {
     const struct x87_pointers p = {.fop = (uint16_t)get(image, 6, 2),
-                                   .fip = get(image, 8, w64 ? 8 : 4),
-                                   .fdp = get(image, 16, w64 ? 8 : 4),
+                                   .fip = get_pointer(cpu, image, 8, w64),
+                                   .fdp = get_pointer(cpu, image, 16, w64),
                                    .fcs = w64 ? 0 : (uint16_t)get(image, 12, 2),
                                    .fds = w64 ? 0 : (uint16_t)get(image, 20, 2)};
     if (pointers_with_es_only(cpu) && !(get(image, 2, 2) & FSW_ES)) return;

@@ -13,7 +13,7 @@
     ",+fpu,+mmx,+fxsr,+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+avx,+avx2,+avx512f,+avx512dq,+avx512bw,+avx512vl,"      \
     "+xsave,+xsaveopt,+xsavec,+xgetbv1,+xsaves,+shstk,+pku"
 #define INTEL_STATE "max-intel,-vmx,+xfd" STATE
-#define AMD_STATE   "max-amd,-svm,+misalignsse" STATE
+#define AMD_STATE   "max-amd,-svm,+misalignsse,+xsaveerptr" STATE
 
 #define CODE_AT  0x8000u
 #define HANDLERS 0x9000u
