@@ -2,49 +2,10 @@
 #include <cpuid.h>
 #include <string.h>
 
+#include "testsuites/isa/random.h"
 #include "testsuites/isa/table.h"
 
 #define DATA_MIDDLE (ISA_DATA + ISA_DATA_SIZE / 2)
-
-uint64_t isa_rand(struct isa_random *r) { /* splitmix64 */
-    uint64_t z = r->state += 0x9E3779B97F4A7C15ull;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBull;
-    return z ^ z >> 31;
-}
-static unsigned below(struct isa_random *r, unsigned n) { return (unsigned)(isa_rand(r) % n); }
-static bool one_in(struct isa_random *r, unsigned n) { return below(r, n) == 0; }
-
-/* values near the limits of each size more often than chance would give them */
-static uint64_t value(struct isa_random *r) {
-    static const uint64_t edges[] = {0,
-                                     1,
-                                     2,
-                                     0x7F,
-                                     0x80,
-                                     0xFF,
-                                     0x7FFF,
-                                     0x8000,
-                                     0xFFFF,
-                                     0x7FFFFFFF,
-                                     0x80000000,
-                                     0xFFFFFFFF,
-                                     0x7FFFFFFFFFFFFFFF,
-                                     0x8000000000000000};
-    uint64_t v = isa_rand(r);
-    switch (below(r, 6)) {
-    case 0:
-        return edges[below(r, sizeof edges / sizeof edges[0])];
-    case 1:
-        return 0 - edges[below(r, sizeof edges / sizeof edges[0])];
-    case 2:
-        return v >> below(r, 64);
-    case 3:
-        return (v & 0xFF) | v >> 32 << 32;
-    default:
-        return v;
-    }
-}
 
 /* ---- what the host has ---- */
 
@@ -76,40 +37,6 @@ const char *isa_row_name(unsigned row) { return isa_rows[row].name; }
 bool isa_row_usable(unsigned row, bool mode32) {
     const struct isa_row *e = &isa_rows[row];
     return host_has[e->feature] && !(e->attr & (mode32 ? ONLY64 : ONLY32));
-}
-
-/* ---- data and code ---- */
-
-void isa_fill(uint8_t *data, const struct isa_case *c) {
-    uint64_t x = c->mem_seed | 1, *w = (uint64_t *)data;
-    for (unsigned k = 0; k < ISA_DATA_SIZE / 8; k++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        w[k] = x;
-    }
-    for (unsigned k = 0; k < 3; k++)
-        if (c->poke[k].at >= ISA_DATA && c->poke[k].at <= ISA_DATA + ISA_DATA_SIZE - 8)
-            memcpy(data + (c->poke[k].at - ISA_DATA), &c->poke[k].val, 8);
-}
-uint64_t isa_hash(const uint8_t *data) {
-    const uint64_t *w = (const uint64_t *)data;
-    uint64_t h = 0;
-    for (unsigned k = 0; k < ISA_DATA_SIZE / 8; k++) h = (h ^ w[k]) * 0x9FB21C651E98DF25ull, h ^= h >> 32;
-    return h;
-}
-static void put_stub(uint8_t *p, uint64_t rip, uint64_t to, bool mode32) {
-    uint32_t v = mode32 ? (uint32_t)to : (uint32_t)(to - (rip + 5));
-    p[0] = mode32 ? 0xEA : 0xE9; /* JMP 33:to, or JMP to */
-    memcpy(p + 1, &v, 4);
-    p[5] = 0x33;
-    p[6] = 0;
-}
-void isa_place_code(uint8_t *code_area, const struct isa_case *c) {
-    uint8_t *p = code_area + (c->rip - ISA_CODE);
-    memcpy(p, c->code, c->len);
-    put_stub(p + c->len, c->rip + c->len, ISA_EXIT_A, c->mode32);
-    put_stub(p + ISA_STUB_B, c->rip + ISA_STUB_B, ISA_EXIT_B, c->mode32);
 }
 
 /* ---- building one instruction ---- */
@@ -256,11 +183,11 @@ static void choose_operands(struct build *b) {
         b->modrm |= (uint8_t)((b->reg & 7) << 3);
         b->rex |= (uint8_t)(b->reg >> 3 << 2);
     }
-    if (mem) c->poke[0].at = b->target, c->poke[0].val = value(b->r);
+    if (mem) c->poke[0].at = b->target, c->poke[0].val = isa_value(b->r);
 }
 
 static void choose_imm(struct build *b) {
-    uint64_t v = value(b->r);
+    uint64_t v = isa_value(b->r);
     unsigned z = b->size == 2 ? 2 : 4;
     switch (b->e->imm) {
     case IMM_8:
@@ -431,7 +358,9 @@ static void start(struct isa_random *r, bool mode32, struct isa_case *c) {
     struct build b = {.r = r, .c = c};
     memset(c, 0, sizeof *c);
     c->mode32 = mode32;
-    for (unsigned k = 0; k < 16; k++) c->gpr[k] = value(r);
+    c->fpu.fcw = 0x37F;
+    c->fpu.mxcsr = 0x1F80;
+    for (unsigned k = 0; k < 16; k++) c->gpr[k] = isa_value(r);
     c->flags = (uint32_t)isa_rand(r) & (ISA_FLAGS | (one_in(r, 4) ? ISA_DF : 0));
     c->mem_seed = isa_rand(r);
     c->rip = choose_rip(&b);

@@ -20,6 +20,19 @@
 #define ISA_FLAGS 0x8D5u /* CF PF AF ZF SF OF */
 #define ISA_DF    0x400u
 
+/* x87, MMX and vector registers, the same for both sides */
+struct isa_fpu {
+    uint8_t zmm[32][64];
+    uint64_t k[8];
+    uint8_t st[8][16]; /* ST(0) to ST(7), ten bytes each, the rest 0 */
+    uint64_t fip, fdp;
+    uint32_t mxcsr;
+    uint16_t fcw, fsw, fop;
+    uint8_t ftw; /* abridged: bit n is 1 when physical register n is not empty */
+};
+
+#define ISA_WINDOW 128 /* bytes of the data that results show */
+
 struct isa_case {
     uint64_t gpr[16];
     uint64_t rip;
@@ -27,6 +40,10 @@ struct isa_case {
     struct {
         uint64_t at, val; /* eight bytes of the data, after it was filled from the seed; at = 0: none */
     } poke[3];
+    uint64_t operand; /* address of the memory operand, 0: none */
+    uint8_t data[ISA_WINDOW];
+    uint8_t data_len; /* so much of `data` is at `operand` before */
+    struct isa_fpu fpu;
     uint32_t flags;        /* arithmetic flags and DF */
     uint32_t undefined;    /* flags that the manual leaves undefined here */
     uint16_t row;          /* of the encoding table */
@@ -48,13 +65,16 @@ struct isa_result {
     uint32_t error;
     uint8_t vector;
     uint8_t exit; /* enum isa_exit */
+    struct isa_fpu fpu;
+    uint8_t window[ISA_WINDOW]; /* the data from isa_window() on */
 };
 
-/* gen.c */
+/* random.h has the rest */
 struct isa_random {
     uint64_t state;
 };
-uint64_t isa_rand(struct isa_random *r);
+
+/* gen.c: integer instructions */
 void isa_generate(struct isa_random *r, bool mode32, struct isa_case *c);
 void isa_generate_pair(struct isa_random *r, bool mode32, struct isa_case *c);
 unsigned isa_row_count(void);
@@ -65,15 +85,23 @@ void isa_detect_host(void);
 /* common ground of both sides */
 void isa_fill(uint8_t *data, const struct isa_case *c);
 uint64_t isa_hash(const uint8_t *data);
+unsigned isa_window(const struct isa_case *c); /* offset in the data */
 void isa_place_code(uint8_t *code_area, const struct isa_case *c);
 
 /* native.c: run `count` cases in a child process. false: the child can't be made. */
 bool isa_native(const struct isa_case *c, struct isa_result *r, unsigned count);
 bool isa_native_has32(void);
 
+/* xstate.c: the host's XSAVE area. The components are those of XCR0 that struct isa_fpu holds. */
+uint64_t isa_xstate_mask(void); /* 0: no XSAVE */
+uint32_t isa_mxcsr_mask(void);
+void isa_xstate_pack(uint8_t *area, const struct isa_fpu *f);
+void isa_xstate_unpack(const uint8_t *area, struct isa_fpu *f);
+#define ISA_XSTATE_SIZE 0x3000u
+
 /* sim.c */
 struct isa_sim;
-struct isa_sim *isa_sim_create(const char *model, char *err, unsigned err_size);
+struct isa_sim *isa_sim_create(const char *model, uint64_t xcr0, char *err, unsigned err_size);
 void isa_sim_destroy(struct isa_sim *s);
 void isa_sim_run(struct isa_sim *s, const struct isa_case *c, bool chained, struct isa_result *r);
 

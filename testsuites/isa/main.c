@@ -1,144 +1,263 @@
-/* Compare user-mode instructions with the host processor: random instances of every row of the encoding table, in
- * 64-bit and, where the kernel allows, compatibility mode. Same seed, same cases. */
-#include <cpuid.h>
+/* Compare user-mode instructions with the host processor: random instances of every row of the integer encoding table
+ * and of every form of x87, MMX and vector instructions, in 64-bit and, where the kernel allows, compatibility mode.
+ * Same seed, same cases. */
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "decoder/decoder.h"
-#include "sim/arch/x86.h"
-#include "testsuites/isa/isa.h"
+#include "testsuites/isa/compare.h"
+#include "testsuites/isa/forms.h"
+#include "testsuites/isa/random.h"
 
 #define BATCH 2000
 
-static const char *const exit_names[] = {"next", "branched", "fault", "away", "died"};
-
-struct tally {
-    unsigned *seen, *wrong; /* per row */
-    uint64_t passed, failed;
-    unsigned shown;
-    unsigned show_max;
+struct options {
+    unsigned count; /* comparisons per form */
+    uint64_t seed;
+    unsigned show; /* disagreements */
+    const char *only;
+    bool integer, vector;
+    bool list, missing_ok, quick64;
 };
 
-static bool same(const struct isa_case *c, const struct isa_result *host, const struct isa_result *sim) {
-    uint32_t mask = (ISA_FLAGS | ISA_DF) & ~c->undefined;
-    if (host->exit != sim->exit) return false;
-    if (host->exit == ISA_AWAY && host->rip != sim->rip) return false;
-    if (host->exit == ISA_FAULT) {
-        /* Linux says "protection" of every address above the user's half */
-        uint32_t error_mask = host->cr2 >= 0x7FFFFFFFF000 ? ~PF_P : ~0u;
-        mask = (mask | c->undefined) & ~c->fault_flags; /* a fault changes nothing */
-        if (host->vector != sim->vector || (host->error ^ sim->error) & error_mask || host->cr2 != sim->cr2 ||
-            host->rip != sim->rip)
-            return false;
-    }
-    for (unsigned k = 0; k < 16; k++) {
-        uint64_t m = c->mode32 ? k < 8 ? 0xFFFFFFFF : 0 : ~0ull;
-        if (c->partly && host->exit == ISA_FAULT && k != 4) continue;
-        if ((host->gpr[k] ^ sim->gpr[k]) & m && c->undefined_reg != (0x80 | k)) return false;
-    }
-    if (host->mem_hash != sim->mem_hash && !c->undefined_reg && !(c->partly && host->exit == ISA_FAULT)) return false;
-    return !((host->flags ^ sim->flags) & mask);
-}
+struct tally {
+    unsigned seen, wrong, missing;
+};
 
-static void show(const struct isa_case *c, const struct isa_result *host, const struct isa_result *sim, bool chained) {
-    static const char *const names[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-                                          "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
-    char text[128];
-    unsigned mode = MODE_PROT | MODE_LMA | (c->mode32 ? MODE_CODE32 | MODE_STACK32 : MODE_CODE64);
-    disasm(c->code, c->len, mode, c->rip, DISASM_INTEL, text, sizeof text);
-    printf("# %s%s: %s\n#   bytes", c->mode32 ? "32-bit" : "64-bit", chained ? ", chained" : "", text);
-    for (unsigned k = 0; k < c->len; k++) printf(" %02x", c->code[k]);
-    printf("; flags before %03x, undefined after %03x\n", c->flags, c->undefined);
-    printf("#   host: %s vector %u error %x cr2 %llx rip %llx flags %03x\n", exit_names[host->exit], host->vector,
-           host->error, (unsigned long long)host->cr2, (unsigned long long)host->rip, host->flags);
-    printf("#   sim:  %s vector %u error %x cr2 %llx rip %llx flags %03x\n", exit_names[sim->exit], sim->vector,
-           sim->error, (unsigned long long)sim->cr2, (unsigned long long)sim->rip, sim->flags);
-    for (unsigned k = 0; k < 16 && host->exit != ISA_DIED; k++)
-        if (host->gpr[k] != sim->gpr[k])
-            printf("#   %s: before %016llx, host %016llx, sim %016llx\n", names[k], (unsigned long long)c->gpr[k],
-                   (unsigned long long)host->gpr[k], (unsigned long long)sim->gpr[k]);
-    if (host->mem_hash != sim->mem_hash && host->exit != ISA_DIED) printf("#   memory differs\n");
-}
+struct run {
+    struct options o;
+    struct isa_sim *sim;
+    struct forms *forms;
+    bool has32;
+    unsigned shown;
+    uint64_t passed, failed, missing;
+    unsigned queued;
+    struct isa_case c[BATCH];
+    struct isa_result host[BATCH];
+    bool chained[BATCH];
+    struct tally *tally[BATCH];
+};
 
-static void judge(struct tally *t, const struct isa_case *c, const struct isa_result *host,
-                  const struct isa_result *sim, bool chained) {
-    t->seen[c->row]++;
-    if (same(c, host, sim)) {
-        t->passed++;
-        return;
-    }
-    t->failed++;
-    if (t->wrong[c->row]++ < 2 && t->shown++ < t->show_max) show(c, host, sim, chained);
-}
-
-static void run_batch(struct isa_sim *s, struct isa_random *r, bool has32, unsigned count, struct tally *t) {
-    static struct isa_case c[BATCH];
-    static struct isa_result host[BATCH];
-    static bool chained[BATCH];
-    for (unsigned k = 0; k < count; k++) {
-        uint64_t v = isa_rand(r);
-        bool mode32 = has32 && v % 3 == 0;
-        chained[k] = v >> 8 & 1;
-        if (v >> 9 & 7)
-            isa_generate(r, mode32, &c[k]);
-        else
-            isa_generate_pair(r, mode32, &c[k]);
-    }
-    if (!isa_native(c, host, count)) {
+static void flush(struct run *r) {
+    if (!r->queued) return;
+    if (!isa_native(r->c, r->host, r->queued)) {
         printf("1..0 # skip: cannot run test cases in a child process on this host\n");
         exit(0);
     }
-    for (unsigned k = 0; k < count; k++) {
+    for (unsigned k = 0; k < r->queued; k++) {
         struct isa_result sim;
-        isa_sim_run(s, &c[k], chained[k], &sim);
-        judge(t, &c[k], &host[k], &sim, chained[k]);
+        struct tally *t = r->tally[k];
+        isa_sim_run(r->sim, &r->c[k], r->chained[k], &sim);
+        t->seen++;
+        switch (isa_compare(&r->c[k], &r->host[k], &sim)) {
+        case SAME:
+            r->passed++;
+            continue;
+        case NOT_THERE:
+            r->missing++;
+            t->missing++;
+            if (r->o.missing_ok) continue;
+            break;
+        case DIFFERENT:
+            r->failed++;
+            t->wrong++;
+            break;
+        }
+        if (t->wrong + t->missing > 2 || r->shown >= r->o.show) continue;
+        r->shown++;
+        isa_show(&r->c[k], &r->host[k], &sim, r->chained[k]);
     }
+    r->queued = 0;
 }
 
-static void summary(const struct tally *t) {
-    unsigned forms = 0, bad = 0;
-    for (unsigned k = 0; k < isa_row_count(); k++) {
-        forms += t->seen[k] != 0;
-        bad += t->wrong[k] != 0;
-        if (!t->seen[k]) printf("# never run: %s (not on this host)\n", isa_row_name(k));
-        if (t->wrong[k]) printf("# %s: %u of %u differ\n", isa_row_name(k), t->wrong[k], t->seen[k]);
-    }
-    printf("%u of %u encoding rows run, %u with disagreements\n", forms, isa_row_count(), bad);
-    printf("%llu passed, %llu failed\n", (unsigned long long)t->passed, (unsigned long long)t->failed);
+static struct isa_case *next_case(struct run *r, struct isa_random *rnd, struct tally *t, bool *mode32) {
+    if (r->queued == BATCH) flush(r);
+    uint64_t v = isa_rand(rnd);
+    *mode32 = r->has32 && v % 3 == 0;
+    r->chained[r->queued] = v >> 8 & 1;
+    r->tally[r->queued] = t;
+    return &r->c[r->queued];
 }
 
-static bool host_is_amd(void) {
-    unsigned a, b, c, d;
-    return __get_cpuid(0, &a, &b, &c, &d) && (b == 0x68747541 /* Auth */ || b == 0x6F677948 /* Hygo */);
+/* ---- the two parts ---- */
+
+static void integer_part(struct run *r) {
+    unsigned rows = isa_row_count(), run = 0, bad = 0;
+    struct isa_random rnd = {r->o.seed};
+    struct tally *t = calloc(rows, sizeof *t);
+    if (!t) exit(1);
+    for (uint64_t n = (uint64_t)rows * r->o.count; n > 0; n--) {
+        bool mode32;
+        struct isa_case *c = next_case(r, &rnd, NULL, &mode32);
+        if (isa_rand(&rnd) & 7)
+            isa_generate(&rnd, mode32, c);
+        else
+            isa_generate_pair(&rnd, mode32, c);
+        r->tally[r->queued++] = &t[c->row];
+    }
+    flush(r);
+    for (unsigned k = 0; k < rows; k++) {
+        bool wrong = t[k].wrong || t[k].missing;
+        run += t[k].seen != 0;
+        bad += wrong;
+        if (!t[k].seen) printf("# never run: %s (not on this host)\n", isa_row_name(k));
+        if (wrong) printf("# %s: %u of %u differ\n", isa_row_name(k), t[k].wrong + t[k].missing, t[k].seen);
+    }
+    printf("integer: %u of %u encoding rows run, %u with disagreements\n", run, rows, bad);
+    free(t);
+}
+
+static bool wanted(const struct run *r, const struct form *f) {
+    char name[128];
+    if (!r->o.only) return true;
+    form_name(f, name, sizeof name);
+    if (!fnmatch(r->o.only, name, 0)) return true;
+    name[strcspn(name, " ")] = 0;
+    return !fnmatch(r->o.only, name, 0);
+}
+
+/* Consecutive forms of one mnemonic in one line */
+static void list_by_mnemonic(const struct run *r, const char *title, const bool *set) {
+    unsigned column = 0, forms = 0;
+    for (unsigned k = 0; k < r->forms->count; k++) forms += set[k];
+    if (!forms) return;
+    printf("# %s, %u forms:\n", title, forms);
+    static bool told[ZYDIS_MNEMONIC_MAX_VALUE + 1];
+    memset(told, 0, sizeof told);
+    for (unsigned k = 0; k < r->forms->count; k++) {
+        unsigned m = r->forms->form[k].mnemonic;
+        if (!set[k] || told[m]) continue;
+        told[m] = true;
+        const char *s = ZydisMnemonicGetString((ZydisMnemonic)m);
+        if (column + strlen(s) > 110) printf("\n"), column = 0;
+        column += (unsigned)printf("%s%s", column ? " " : "#   ", s);
+    }
+    printf("\n");
+}
+
+static void vector_part(struct run *r) {
+    const struct forms *fs = r->forms;
+    struct tally *t = calloc(fs->count, sizeof *t);
+    bool *absent = calloc(fs->count, 1), *missing = calloc(fs->count, 1), *never = calloc(fs->count, 1);
+    if (!t || !absent || !missing || !never) exit(1);
+    for (unsigned k = 0; k < fs->count; k++) {
+        const struct form *f = &fs->form[k];
+        struct isa_random rnd = {r->o.seed * 0x9E3779B97F4A7C15ull + (uint64_t)k * 0xD1B54A32D192ED03ull};
+        if (!wanted(r, f)) continue;
+        absent[k] = !f->on_host;
+        for (unsigned n = 0; f->on_host && n < r->o.count; n++) {
+            bool mode32;
+            struct isa_case *c = next_case(r, &rnd, &t[k], &mode32);
+            if (!form_generate(&rnd, f, mode32, c) && !(mode32 && form_generate(&rnd, f, false, c))) continue;
+            r->queued++;
+        }
+    }
+    flush(r);
+    unsigned run = 0, bad = 0, gone = 0, lacking = 0, all = 0;
+    for (unsigned k = 0; k < fs->count; k++) {
+        char name[128];
+        form_name(&fs->form[k], name, sizeof name);
+        if (!wanted(r, &fs->form[k])) continue;
+        all++;
+        gone += absent[k];
+        run += t[k].seen != 0;
+        never[k] = fs->form[k].on_host && !t[k].seen;
+        missing[k] = t[k].missing != 0;
+        lacking += missing[k];
+        bad += t[k].wrong != 0;
+        if (t[k].wrong) printf("# %s: %u of %u differ\n", name, t[k].wrong, t[k].seen);
+        if (r->o.list) printf("# %s: %s, %u run\n", name, absent[k] ? "not on this host" : "here", t[k].seen);
+    }
+    list_by_mnemonic(r, "not on this host", absent);
+    list_by_mnemonic(r, "no case could be made", never);
+    list_by_mnemonic(r, "not in the simulator (#UD)", missing);
+    printf("x87 and vectors: %u of %u forms run, %u with disagreements, %u not in the simulator; %u not on this host\n",
+           run, all, bad, lacking, gone);
+    free(t);
+    free(absent);
+    free(missing);
+    free(never);
+}
+
+/* ---- options ---- */
+
+static void usage(void) {
+    fprintf(stderr,
+            "usage: test-isa [--count N] [--seed N] [--show N] [--only PATTERN] [--integer | --vector] [--list]\n"
+            "                [--missing-ok] [--64]\n"
+            "  --count N       comparisons per form (default 100)\n"
+            "  --seed N        another seed, other cases (default 1)\n"
+            "  --show N        show so many disagreements (default 10)\n"
+            "  --only PATTERN  x87 and vector forms whose mnemonic or name matches, as in 'VPADD*' or '*EVEX*{z}*'\n"
+            "  --integer       the integer instructions only      --vector  x87 and vectors only\n"
+            "  --list          every form with its number of cases\n"
+            "  --missing-ok    instructions that the simulator does not have are no failure\n"
+            "  --64            64-bit mode only\n");
+    exit(2);
+}
+
+static uint64_t number_after(int argc, char **argv, int *k) {
+    char *end = NULL;
+    if (*k + 1 >= argc) usage();
+    uint64_t v = strtoull(argv[++*k], &end, 0);
+    if (!*argv[*k] || *end) usage();
+    return v;
+}
+
+static struct options parse(int argc, char **argv) {
+    struct options o = {.count = 100, .seed = 1, .show = 10, .integer = true, .vector = true};
+    for (int k = 1; k < argc; k++) {
+        const char *a = argv[k];
+        if (!strcmp(a, "--count"))
+            o.count = (unsigned)number_after(argc, argv, &k);
+        else if (!strcmp(a, "--seed"))
+            o.seed = number_after(argc, argv, &k);
+        else if (!strcmp(a, "--show"))
+            o.show = (unsigned)number_after(argc, argv, &k);
+        else if (!strcmp(a, "--only") && k + 1 < argc)
+            o.only = argv[++k], o.integer = false;
+        else if (!strcmp(a, "--integer"))
+            o.vector = false;
+        else if (!strcmp(a, "--vector"))
+            o.integer = false;
+        else if (!strcmp(a, "--list"))
+            o.list = true;
+        else if (!strcmp(a, "--missing-ok"))
+            o.missing_ok = true;
+        else if (!strcmp(a, "--64"))
+            o.quick64 = true;
+        else
+            usage();
+    }
+    return o;
 }
 
 int main(int argc, char **argv) {
-    uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 0) : 100000, seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
-    struct isa_random r = {seed};
-    struct tally t = {.show_max = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 0) : 20};
-    char err[256];
-    if (!count) {
-        fprintf(stderr, "usage: test-isa [COMPARISONS [SEED [DISAGREEMENTS-TO-SHOW]]]\n");
-        return 2;
-    }
-    struct isa_sim *s = isa_sim_create(host_is_amd() ? "max-amd,+sse4.2" : "max-intel,+sse4.2", err, sizeof err);
-    if (!s) {
-        fprintf(stderr, "test-isa: %s\n", err);
+    static struct run r;
+    char err[256], model[1024];
+    uint64_t features[HOST_FEATURE_WORDS];
+    bool amd = host_is_amd();
+    r.o = parse(argc, argv);
+    host_features(features);
+    host_model(features, amd, model, sizeof model);
+    r.sim = isa_sim_create(model, isa_xstate_mask(), err, sizeof err);
+    r.forms = forms_enumerate(features, amd);
+    if (!r.sim || !r.forms) {
+        fprintf(stderr, "test-isa: %s\n", r.sim ? "out of memory" : err);
         return 1;
     }
     isa_detect_host();
-    t.seen = calloc(isa_row_count(), sizeof *t.seen);
-    t.wrong = calloc(isa_row_count(), sizeof *t.wrong);
-    if (!t.seen || !t.wrong) return 1;
-    bool has32 = isa_native_has32();
-    if (!has32) printf("# compatibility mode: not available to processes on this host, 64-bit mode only\n");
-    for (uint64_t done = 0; done < count; done += BATCH)
-        run_batch(s, &r, has32, (unsigned)(count - done < BATCH ? count - done : BATCH), &t);
-    summary(&t);
-    bool ok = !t.failed;
-    free(t.seen);
-    free(t.wrong);
-    isa_sim_destroy(s);
+    r.has32 = !r.o.quick64 && isa_native_has32();
+    if (!r.has32)
+        printf("# 64-bit mode only%s\n", r.o.quick64 ? "" : ": this host gives processes no 32-bit code segment");
+    if (r.o.integer) integer_part(&r);
+    if (r.o.vector) vector_part(&r);
+    printf("%llu passed, %llu failed, %llu not in the simulator\n", (unsigned long long)r.passed,
+           (unsigned long long)r.failed, (unsigned long long)r.missing);
+    bool ok = !r.failed && (r.o.missing_ok || !r.missing);
+    forms_free(r.forms);
+    isa_sim_destroy(r.sim);
     return ok ? 0 : 1;
 }

@@ -15,15 +15,20 @@ struct context { /* layout known to tramp.S */
     uint64_t in_gpr[16];
     uint64_t in_flags;
     uint64_t far_pointer; /* 32 bits of RIP, then CS */
-    uint64_t spare;
+    uint64_t xmask;       /* components that XSAVE and XRSTOR handle */
     uint64_t host_rsp;
     uint64_t out_gpr[16];
     uint64_t out_flags;
     uint64_t out_exit;
     /* from here on by the signal handler only */
     uint64_t rip, cr2, error, vector;
+    uint64_t mxcsr; /* the host's own */
 };
-#define CTX ((struct context *)CTX_ADDR)
+#define CTX      ((struct context *)CTX_ADDR)
+#define IN_X     ((uint8_t *)CTX_ADDR + 0x1000)
+#define OUT_X    ((uint8_t *)CTX_ADDR + 0x4000)
+#define CTX_SIZE (0x4000 + ISA_XSTATE_SIZE)
+_Static_assert(offsetof(struct context, mxcsr) == 336, "as tramp.S says");
 
 extern char isa_exit_a[], isa_exit_a_end[], isa_exit_b[], isa_exit_b_end[], isa_exit_fault[];
 void isa_enter(void);
@@ -66,7 +71,7 @@ static bool prepare_child(void) {
     if (!map_at(ISA_DATA - ISA_GUARD, 2 * ISA_GUARD + ISA_DATA_SIZE, PROT_NONE)) return false;
     if (mprotect((void *)ISA_DATA, ISA_DATA_SIZE, PROT_READ | PROT_WRITE)) return false;
     uint8_t *exits = map_at(ISA_EXIT_A, EXIT_AREA, PROT_READ | PROT_WRITE | PROT_EXEC);
-    if (!exits || !map_at(CTX_ADDR, 0x1000, PROT_READ | PROT_WRITE)) return false;
+    if (!exits || !map_at(CTX_ADDR, CTX_SIZE, PROT_READ | PROT_WRITE)) return false;
     memcpy(exits, isa_exit_a, (size_t)(isa_exit_a_end - isa_exit_a));
     memcpy(exits + (ISA_EXIT_B - ISA_EXIT_A), isa_exit_b, (size_t)(isa_exit_b_end - isa_exit_b));
     static uint8_t stack[65536];
@@ -86,6 +91,10 @@ static void run_case(const struct isa_case *c, struct isa_result *r) {
     isa_fill((uint8_t *)ISA_DATA, c);
     memcpy(CTX->in_gpr, c->gpr, sizeof c->gpr);
     CTX->in_flags = c->flags | 0x202;
+    CTX->xmask = isa_xstate_mask();
+    CTX->mxcsr = 0x1F80;
+    isa_xstate_pack(IN_X, &c->fpu);
+    memset(OUT_X + 512, 0, 64);
     CTX->far_pointer = c->rip | (c->mode32 ? 0x23ull : 0x33ull) << 32;
     isa_enter();
     memset(r, 0, sizeof *r);
@@ -93,6 +102,8 @@ static void run_case(const struct isa_case *c, struct isa_result *r) {
     r->flags = (uint32_t)CTX->out_flags & (ISA_FLAGS | ISA_DF);
     r->exit = (uint8_t)CTX->out_exit;
     r->mem_hash = isa_hash((const uint8_t *)ISA_DATA);
+    memcpy(r->window, (const uint8_t *)ISA_DATA + isa_window(c), ISA_WINDOW);
+    isa_xstate_unpack(OUT_X, &r->fpu);
     r->rip = CTX->rip;
     if (r->exit != ISA_FAULT) return;
     r->vector = (uint8_t)CTX->vector;

@@ -24,6 +24,7 @@
 struct isa_sim {
     struct machine *m;
     uint64_t next_table;
+    uint64_t xcr0;
 };
 
 static uint64_t *table_entry(struct isa_sim *s, uint64_t table, uint64_t la, unsigned level) {
@@ -63,7 +64,7 @@ static void build_memory(struct isa_sim *s) {
     for (unsigned p = 0; p < 5 * 4096; p += 4096) map_page(s, SYS + p, PHYS_SYS + p, 2);
 }
 
-struct isa_sim *isa_sim_create(const char *model, char *err, unsigned err_size) {
+struct isa_sim *isa_sim_create(const char *model, uint64_t xcr0, char *err, unsigned err_size) {
     struct isa_sim *s = calloc(1, sizeof *s);
     struct machine_config mc = {.ram_size = 16u << 20, .cpus = 1};
     if (!s) return NULL;
@@ -75,6 +76,7 @@ struct isa_sim *isa_sim_create(const char *model, char *err, unsigned err_size) 
         return NULL;
     }
     s->next_table = PHYS_PAGES + 4096;
+    s->xcr0 = xcr0;
     build_memory(s);
     return s;
 }
@@ -84,7 +86,43 @@ void isa_sim_destroy(struct isa_sim *s) {
     free(s);
 }
 
-static void user_state(struct cpu *cpu, const struct isa_case *c) {
+/* ST(n) is physical register TOP + n. */
+static void put_fpu(struct cpu *cpu, const struct isa_fpu *f) {
+    struct fpu_regs *u = &cpu->fpu;
+    memcpy(cpu->vec.zmm, f->zmm, sizeof f->zmm);
+    memcpy(cpu->vec.k, f->k, sizeof f->k);
+    mxcsr_set(cpu, f->mxcsr);
+    u->fcw = f->fcw;
+    u->fsw = f->fsw;
+    u->ftw = f->ftw;
+    u->fop = f->fop;
+    u->fip = f->fip;
+    u->fdp = f->fdp;
+    for (unsigned n = 0; n < 8; n++) {
+        struct f80 *st = &u->st[(fpu_top(u) + n) & 7];
+        memcpy(&st->sig, f->st[n], 8);
+        memcpy(&st->se, f->st[n] + 8, 2);
+    }
+}
+static void get_fpu(struct cpu *cpu, struct isa_fpu *f) {
+    const struct fpu_regs *u = &cpu->fpu;
+    memcpy(f->zmm, cpu->vec.zmm, sizeof f->zmm);
+    memcpy(f->k, cpu->vec.k, sizeof f->k);
+    f->mxcsr = mxcsr_get(cpu);
+    f->fcw = u->fcw;
+    f->fsw = u->fsw;
+    f->ftw = u->ftw;
+    f->fop = u->fop;
+    f->fip = u->fip;
+    f->fdp = u->fdp;
+    for (unsigned n = 0; n < 8; n++) {
+        const struct f80 *st = &u->st[(fpu_top(u) + n) & 7];
+        memcpy(f->st[n], &st->sig, 8);
+        memcpy(f->st[n] + 8, &st->se, 2);
+    }
+}
+
+static void user_state(struct cpu *cpu, const struct isa_case *c, uint64_t xcr0) {
     const uint32_t data = AR_P | AR_S | AR_RW | AR_ACCESSED | AR_DPL | AR_DB | AR_G;
     const uint32_t code = AR_P | AR_S | AR_CODE | AR_RW | AR_ACCESSED | AR_DPL | AR_G | (c->mode32 ? AR_DB : AR_L);
     for (unsigned k = 0; k < 4; k++) {
@@ -98,7 +136,8 @@ static void user_state(struct cpu *cpu, const struct isa_case *c) {
     cpu->ctl.gdtr = (struct dtable){SYS_GDT, 0xFFF};
     cpu->ctl.idtr = (struct dtable){SYS_IDT, 0x1FF};
     cpu->ctl.cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
-    cpu->ctl.cr4 = CR4_PAE | CR4_OSFXSR | CR4_PGE | CR4_FSGSBASE;
+    cpu->ctl.cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_PGE | CR4_FSGSBASE | (xcr0 ? CR4_OSXSAVE : 0);
+    cpu->ctl.xcr0 = xcr0 | 1;
     cpu->ctl.cr3 = PHYS_PAGES;
     cpu->ctl.efer = EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE;
     cpu->cpl = 3;
@@ -110,6 +149,7 @@ static void user_state(struct cpu *cpu, const struct isa_case *c) {
     flags_load(cpu, c->flags | FLAG_IF | FLAG_FIXED);
     cpu->rip = c->rip;
     cpu->cur = NULL;
+    put_fpu(cpu, &c->fpu);
     cpu_update_mode(cpu);
 }
 
@@ -141,7 +181,7 @@ void isa_sim_run(struct isa_sim *s, const struct isa_case *c, bool chained, stru
     unsigned span = ISA_STUB_B + ISA_STUB_SIZE;
     machine_write(s->m, PHYS_CODE + code_off, area + code_off, span);
     isa_fill(s->m->ram + PHYS_DATA, c);
-    user_state(cpu, c);
+    user_state(cpu, c, s->xcr0);
     memset(r, 0, sizeof *r);
     for (unsigned k = 0; k < 100000; k++) {
         cpu_run(cpu, chained ? c->insns + 1 : 1);
@@ -158,4 +198,6 @@ void isa_sim_run(struct isa_sim *s, const struct isa_case *c, bool chained, stru
     else
         r->exit = ISA_AWAY, r->rip = cpu->rip;
     r->mem_hash = isa_hash(s->m->ram + PHYS_DATA);
+    memcpy(r->window, s->m->ram + PHYS_DATA + isa_window(c), ISA_WINDOW);
+    get_fpu(cpu, &r->fpu);
 }

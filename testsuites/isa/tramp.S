@@ -1,13 +1,17 @@
 /* Into a test case and out again. The context is at a fixed address, so that no register is needed to find it.
- * Layout: gpr[16] in, flags in, far pointer, spare, host rsp, gpr[16] out, flags out, exit kind. */
+ * Layout: gpr[16] in, flags in, far pointer, components of XSAVE, host rsp, gpr[16] out, flags out, exit kind. */
 #define CTX       0x31000000
 #define IN_GPR    (CTX + 0)
 #define IN_FLAGS  (CTX + 128)
 #define FAR_RIP   (CTX + 136)
+#define XMASK     (CTX + 144)
 #define HOST_RSP  (CTX + 152)
 #define OUT_GPR   (CTX + 160)
 #define OUT_FLAGS (CTX + 288)
 #define OUT_EXIT  (CTX + 296)
+#define IN_X      (CTX + 0x1000)
+#define OUT_X     (CTX + 0x4000)
+#define MXCSR     (CTX + 336) /* the host's own */
 
 .text
 .globl isa_enter
@@ -19,6 +23,12 @@ isa_enter:
     push %r14
     push %r15
     mov %rsp, HOST_RSP
+    mov XMASK, %eax
+    mov XMASK+4, %edx
+    test %eax, %eax
+    jz 1f
+    xrstor64 IN_X
+1:
     pushq IN_FLAGS
     popfq
     mov IN_GPR+0, %rax
@@ -38,6 +48,19 @@ isa_enter:
     mov IN_GPR+112, %r14
     mov IN_GPR+120, %r15
     ljmp *FAR_RIP /* m16:32: processors of AMD have no m16:64 */
+
+/* The vector registers out, and the floating-point units as the host's code wants them */
+.macro SAVE_VECTORS
+    mov XMASK, %eax
+    mov XMASK+4, %edx
+    test %eax, %eax
+    jz 2f
+    xsave64 OUT_X
+    fninit
+    ldmxcsr MXCSR
+2:
+    cld
+.endm
 
 /* Copied to the exit addresses: no label inside is used from outside */
 .macro LEAVE_CASE kind
@@ -61,7 +84,7 @@ isa_enter:
     pushfq
     popq OUT_FLAGS
     movq $\kind, OUT_EXIT
-    cld
+    SAVE_VECTORS
     pop %r15
     pop %r14
     pop %r13
@@ -77,10 +100,10 @@ isa_exit_a_end:
 isa_exit_b:
     LEAVE_CASE 1
 isa_exit_b_end:
-/* where the signal handler resumes, with the context filled by it and rsp set */
+/* where the signal handler resumes, with the context filled by it and rsp set: the kernel has brought the vector registers back */
 .globl isa_exit_fault
 isa_exit_fault:
-    cld
+    SAVE_VECTORS
     pop %r15
     pop %r14
     pop %r13
