@@ -24,6 +24,17 @@ void soft_f80_round(struct fpu_regs *f, struct f80 *d, const struct f80 *a) {
 /* Beyond this every scale overflows or underflows, even with a biased exponent. */
 #define SCALE_LIMIT 0x10000
 
+/* The result is too large or too small even with a biased exponent, and that is not masked: infinity or zero, whatever
+ * RC says. SDM 2, FSCALE */
+static bool massive(struct fpu_regs *f, struct f80 *d, const struct number *r) {
+    if (r->class != NUM_FINITE) return false;
+    bool over = r->exp > F80_BIAS + EXPONENT_WRAP, under = r->exp < 1 - F80_BIAS - EXPONENT_WRAP;
+    if (!(over && !(f->fcw & FP_OE)) && !(under && !(f->fcw & FP_UE))) return false;
+    f->fsw |= over ? FP_OE | FP_PE | FSW_C1 : FP_UE | FP_PE;
+    *d = (struct f80){.se = (r->sign ? F80_SIGN : 0) | (over ? F80_MAX_EXP : 0), .sig = over ? F80_INTEGER : 0};
+    return true;
+}
+
 void soft_f80_scale(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b) {
     struct number n[2] = {unpack_f80(a), unpack_f80(b)}, r = n[0];
     clear_c1(f);
@@ -40,6 +51,8 @@ void soft_f80_scale(struct fpu_regs *f, struct f80 *d, const struct f80 *a, cons
         int32_t scale = by < SCALE_LIMIT ? (int32_t)by : SCALE_LIMIT;
         r.exp += n[1].sign ? -scale : scale;
     }
+    if (!raised && !x87_raise(f, n[0].denormal || n[1].denormal ? FP_DE : 0)) return;
+    if (!raised && massive(f, d, &r)) return;
     x87_finish(f, d, raised, n, 2, &r, false);
 }
 
@@ -95,7 +108,6 @@ static void remainder_of(struct fpu_regs *f, struct number *r, const struct numb
     uint64_t rest = sa;
     int exp = b->exp;
     bool sign = a->sign;
-    f->fsw &= (uint16_t)~FSW_CODE;
     *r = *a;
     if (difference < -1 || (difference < 0 && !ieee)) return;
     if (difference >= 64) {
@@ -125,13 +137,15 @@ static void remainder_of(struct fpu_regs *f, struct number *r, const struct numb
 void soft_f80_prem(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b, bool ieee) {
     struct number n[2] = {unpack_f80(a), unpack_f80(b)}, r = n[0];
     clear_c1(f);
-    if (x87_special(f, d, n, 2)) return;
-    unsigned raised = n[0].class == NUM_INF || n[1].class == NUM_ZERO ? FP_IE : 0;
-    if (!raised && n[0].class == NUM_FINITE && n[1].class == NUM_FINITE)
+    bool special = x87_special(f, d, n, 2);
+    unsigned raised = !special && (n[0].class == NUM_INF || n[1].class == NUM_ZERO) ? FP_IE : 0;
+    if (!special && !raised && (n[0].denormal || n[1].denormal)) raised = FP_DE;
+    if (!x87_raise(f, raised) || f80_suppressed(f)) return;
+    f->fsw &= (uint16_t)~FSW_CODE;
+    if (special) return;
+    if (!(raised & FP_IE) && n[0].class == NUM_FINITE && n[1].class == NUM_FINITE)
         remainder_of(f, &r, &n[0], &n[1], ieee);
-    else if (!raised)
-        f->fsw &= (uint16_t)~FSW_CODE;
-    x87_finish(f, d, raised, n, 2, &r, false);
+    x87_finish(f, d, raised & FP_IE, n, 2, &r, false);
 }
 
 void f80_examine(struct fpu_regs *f, const struct f80 *a) {

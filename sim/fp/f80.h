@@ -27,6 +27,8 @@
 static inline unsigned f80_pending(const struct fpu_regs *f) { return f->fsw & ~f->fcw & FP_ALL; }
 /* Did the operation just done leave its register destination alone? */
 static inline bool f80_suppressed(const struct fpu_regs *f) { return f80_pending(f) & FP_PRE; }
+/* Did f80_from_f32() or f80_from_f64() just done? A denormal is loaded even when DE is unmasked. */
+static inline bool f80_load_suppressed(const struct fpu_regs *f) { return f80_pending(f) & FP_IE; }
 /* Did the conversion just done call off its store to memory? */
 static inline bool f80_store_suppressed(const struct fpu_regs *f) { return f80_pending(f) & (FP_IE | FP_OE | FP_UE); }
 
@@ -67,8 +69,14 @@ static inline void f80_scale(struct fpu_regs *f, struct f80 *d, const struct f80
 }
 void f80_extract(struct fpu_regs *f, struct f80 *exponent, struct f80 *significand, const struct f80 *a);
 /* FPREM, FPREM1 (ieee): C2 when the reduction is partial, else C0, C3, C1 are the low bits of the quotient */
+/* With a zero, infinite, NaN or unsupported operand C0, C1 and C3 are clear here, and anything on processors. */
+static inline bool f80_is_ordinary(const struct f80 *a) {
+    return a->sig >> 63 && (a->se & F80_MAX_EXP) - 1u < F80_MAX_EXP - 1u;
+}
 static inline void f80_prem(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b, bool ieee) {
-    F80_HOST(f, host_f80_prem(f, d, a, b, ieee));
+    if (f80_is_ordinary(a) && f80_is_ordinary(b)) {
+        F80_HOST(f, host_f80_prem(f, d, a, b, ieee));
+    }
     soft_f80_prem(f, d, a, b, ieee);
 }
 

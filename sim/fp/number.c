@@ -131,10 +131,6 @@ static struct rounded overflow(struct rounding *r, bool sign) {
     return (struct rounded){.sig = ~0ull << (64 - r->digits), .biased = 2 * r->to.emax};
 }
 
-/* What a register gets when the exponent is out of range and the exception is not masked. SDM 1 "Numeric Overflow
- * Exception (#O)", "Numeric Underflow Exception (#U)" */
-#define EXPONENT_WRAP 24576
-
 struct rounded number_round(struct rounding *r, const struct number *n) {
     unsigned drop = NUM_TOP + 1 - r->digits;
     bool inexact;

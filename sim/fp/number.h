@@ -49,6 +49,9 @@ struct rounding {
     uint8_t flags;    /* raised, out */
     bool up;          /* magnitude was rounded up, out */
 };
+/* What is taken from or added to the exponent of a register's result when it is out of range and that is not masked.
+ * SDM 1 "Numeric Overflow Exception (#O)", "Numeric Underflow Exception (#U)" */
+#define EXPONENT_WRAP 24576
 /* The rounded significand with the integer bit in bit 63, and the biased exponent; sig 0: zero. */
 struct rounded {
     uint64_t sig;

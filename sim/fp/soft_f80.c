@@ -119,13 +119,15 @@ void soft_f80_compare(struct fpu_regs *f, const struct f80 *a, const struct f80 
     static const uint16_t codes[] = {
         [FP_EQUAL] = FSW_C3, [FP_LESS] = FSW_C0, [FP_GREATER] = 0, [FP_UNORDERED] = FSW_C3 | FSW_C2 | FSW_C0};
     enum fp_less o = order(f, a, b, quiet);
-    if (!f80_suppressed(f)) f->fsw = (uint16_t)((f->fsw & ~FSW_CODE) | codes[o]);
+    f->fsw = (uint16_t)((f->fsw & ~FSW_CODE) | codes[o]); /* whether or not an exception is unmasked */
 }
 
 static void from_format(struct fpu_regs *f, struct f80 *d, enum fp_format from, uint64_t a) {
     struct number n = unpack(from, a);
     f->fsw &= (uint16_t)~FSW_C1;
-    if (!x87_special(f, d, &n, 1)) x87_finish(f, d, 0, &n, 1, &n, false);
+    if (x87_special(f, d, &n, 1)) return;
+    f->fsw |= n.denormal ? FP_DE : 0; /* unmasked, too, it does not keep the value out */
+    *d = x87_pack(f, &n, false);
 }
 void soft_f80_from_f32(struct fpu_regs *f, struct f80 *d, uint32_t a) { from_format(f, d, FP32, a); }
 void soft_f80_from_f64(struct fpu_regs *f, struct f80 *d, uint64_t a) { from_format(f, d, FP64, a); }
@@ -138,7 +140,9 @@ static uint64_t to_format(struct fpu_regs *f, enum fp_format to, const struct f8
     struct fp_env own = {.rc = f->fcw >> FCW_RC_SHIFT & 3, .unmasked = ~f->fcw & FP_ALL};
     bool up;
     uint64_t v = number_pack_up(&own, to, &n, &up);
-    f->fsw |= own.flags | (up ? FSW_C1 : 0);
+    unsigned unmasked = own.flags & own.unmasked & (FP_OE | FP_UE);
+    f->fsw |=
+        unmasked ? unmasked : own.flags | (up ? FSW_C1 : 0); /* nothing is rounded for a store that is called off */
     return v;
 }
 uint32_t soft_f80_to_f32(struct fpu_regs *f, const struct f80 *a) { return (uint32_t)to_format(f, FP32, a); }
