@@ -3,8 +3,7 @@
  * Intel processors report (behind AVX comes room for MPX), and what AMD processors report (which never had MPX). */
 #include <string.h>
 
-#include "sim/arch/msr.h"
-#include "sim/core/seg.h"
+#include "sim/core/cet.h"
 #include "sim/core/xsave.h"
 #include "sim/x87/image.h"
 
@@ -38,15 +37,13 @@ static uint64_t word(const uint8_t *in) {
     memcpy(&v, in, 8);
     return v;
 }
-static bool cet_ssp_valid(const struct cpu *cpu, uint64_t ssp) { return !(ssp & 3) && is_canonical_max(cpu, ssp); }
-static bool cet_control_valid(const struct cpu *cpu, uint64_t val) {
-    return !(val & 0x3C0) && is_canonical_max(cpu, val & CET_EB_LEG_BITMAP_BASE);
-}
 static bool cet_u_valid(const struct cpu *cpu, const uint8_t *in) {
-    return cet_control_valid(cpu, word(in)) && cet_ssp_valid(cpu, word(in + 8));
+    return cet_msr_valid(cpu, MSR_U_CET, word(in)) && cet_msr_valid(cpu, MSR_PL0_SSP + 3, word(in + 8));
 }
 static bool cet_s_valid(const struct cpu *cpu, const uint8_t *in) {
-    return cet_ssp_valid(cpu, word(in)) && cet_ssp_valid(cpu, word(in + 8)) && cet_ssp_valid(cpu, word(in + 16));
+    for (unsigned n = 0; n < 3; n++)
+        if (!cet_msr_valid(cpu, MSR_PL0_SSP + n, word(in + 8 * n))) return false;
+    return true;
 }
 
 /* ---- the table ---- */
