@@ -624,6 +624,57 @@ static void test_xsave_page_fault_comes_before_the_first_write(void **state) {
     assert_int_equal(cpu->ctl.cr2, HIGH + 4096);
 }
 
+/* ---- PKRU ---- */
+
+/* RDPKRU, WRPKRU and XRSTOR: the rights change at once, for user pages at any privilege level. SDM 3 "Protection Keys"
+ */
+static void test_xsave_pkru_decides_about_the_next_access(void **state) {
+    static const uint8_t rdpkru[] = {0x0F, 0x01, 0xEE}, wrpkru[] = {0x0F, 0x01, 0xEF};
+    static const uint8_t load[] = {0x48, 0x8B, 0x06}, store[] = {0x48, 0x89, 0x06}; /* mov rax, [rsi]; mov [rsi], rax */
+    struct cpu *cpu = cpu_of(state);
+    enter_long(cpu);
+    map_high(cpu);
+    poke(cpu, 0x4000, 8, HIGH | 7 | 3ull << 59); /* key 3 */
+    cpu->ctl.cr0 |= CR0_WP;
+    cpu->ctl.xcr0 = USER_ALL;
+    cpu->gpr[RCX] = 0;
+    assert_int_equal(run_bytes(cpu, rdpkru, 3), VEC_UD);
+    assert_int_equal(run_bytes(cpu, wrpkru, 3), VEC_UD);
+    cr4_write(cpu, cpu->ctl.cr4 | CR4_PKE);
+    cpu->gpr[RSI] = HIGH;
+    fill_area(cpu, 0);
+    poke(cpu, AREA + 24, 4, 0x1F80);
+    poke(cpu, AREA + 512, 8, 0x200);
+    for (unsigned rights = 0; rights < 4; rights++)
+        for (unsigned by_xrstor = 0; by_xrstor < 2; by_xrstor++) {
+            cpu->ctl.pkru = 0;
+            cpu_update_mode(cpu);
+            assert_int_equal(run_bytes(cpu, load, 3), -1);
+            assert_int_equal(run_bytes(cpu, store, 3), -1);
+            poke(cpu, AREA + 2688, 4, rights << 6);
+            if (by_xrstor) assert_int_equal(run_op(cpu, OP_XRSTOR, 0x200), -1);
+            set_mask(cpu, rights << 6);
+            if (!by_xrstor) assert_int_equal(run_bytes(cpu, wrpkru, 3), -1);
+            assert_int_equal(run_bytes(cpu, load, 3), rights & 1 ? VEC_PF : -1);
+            if (rights & 1) assert_int_equal(peek(cpu, cpu->gpr[RSP] - 48, 8), 0x21); /* P, PK */
+            assert_int_equal(run_bytes(cpu, store, 3), rights ? VEC_PF : -1);
+            if (rights) assert_int_equal(peek(cpu, cpu->gpr[RSP] - 48, 8), 0x23);
+            cpu->gpr[RAX] = cpu->gpr[RDX] = ~0ull;
+            assert_int_equal(run_bytes(cpu, rdpkru, 3), -1);
+            assert_int_equal(cpu->gpr[RAX], rights << 6);
+            assert_int_equal(cpu->gpr[RDX], 0);
+        }
+    cpu->gpr[RCX] = 1;
+    assert_int_equal(run_bytes(cpu, rdpkru, 3), VEC_GP);
+    set_mask(cpu, 0);
+    assert_int_equal(run_bytes(cpu, wrpkru, 3), VEC_GP);
+    cpu->gpr[RCX] = 0;
+    set_mask(cpu, 1ull << 32);
+    assert_int_equal(run_bytes(cpu, wrpkru, 3), VEC_GP);
+    cpu->gpr[RCX] = cpu->gpr[RDX] = 0xFFFFFFFF00000000; /* the upper halves are ignored */
+    assert_int_equal(run_bytes(cpu, wrpkru, 3), -1);
+}
+
 /* ---- IA32_XFD ---- */
 
 /* No component of today's models can be disabled: the MSR takes zero only. The rules are general: shown here with bits
@@ -707,6 +758,7 @@ int main(void) {
         TEST_INTEL(test_xsave_outside_64bit_mode_only_eight_registers),
         TEST_INTEL(test_xsave_misaligned_area_raises_gp),
         TEST_INTEL(test_xsave_page_fault_comes_before_the_first_write),
+        TEST_INTEL(test_xsave_pkru_decides_about_the_next_access),
         TEST_INTEL(test_xsave_xfd_takes_no_component_yet),
         TEST_INTEL(test_xsave_xfd_disabled_component_is_saved_as_initial_and_not_loaded),
         TEST_INTEL(test_xsave_xfd_gates_instructions_and_reports_the_component),
