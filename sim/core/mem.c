@@ -5,6 +5,7 @@
 #include "sim/core/debug.h"
 #include "sim/core/fault.h"
 #include "sim/core/run.h"
+#include "sim/core/seg.h"
 #include "sim/core/translate.h"
 #include "sim/machine/machine.h"
 
@@ -128,9 +129,18 @@ static uint64_t next_page(const struct cpu *cpu, uint64_t la) {
 
 static bool crosses(uint64_t la, unsigned size) { return (la & 0xFFF) + size > PAGE_SIZE; }
 
+/* An operand that reaches into addresses that are not canonical faults by that, whatever the page is where it begins.
+ */
+static void check_end(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size, unsigned access) {
+    struct place p;
+    uint64_t last = la + size - 1;
+    if (__builtin_expect(!is_canonical(cpu, last), 0)) mem_resolve(cpu, i, last, access, &p);
+}
+
 /* Both halves of an access that crosses a page; returns the bytes in the first. */
 static unsigned resolve_two(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size, unsigned access,
                             struct place p[2]) {
+    check_end(cpu, i, la, size, access);
     mem_resolve(cpu, i, la, access, &p[0]);
     mem_resolve(cpu, i, next_page(cpu, la), access, &p[1]);
     if (access & MEM_WRITE)
@@ -232,6 +242,7 @@ static uint64_t advance(const struct cpu *cpu, uint64_t la, unsigned n) {
 
 static void probe(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size, unsigned access) {
     struct place p;
+    check_end(cpu, i, la, size, access);
     for (unsigned n; size > 0; size -= n) {
         n = bytes_here(la, size);
         mem_resolve(cpu, i, la, access, &p);
@@ -251,6 +262,7 @@ void mem_read_bytes(struct cpu *cpu, uint64_t la, void *buf, unsigned size, unsi
     uint8_t *out = buf;
     access = MEM_READ | (access & (MEM_WRITE | MEM_SYS | MEM_USER));
     uint64_t at = la;
+    check_end(cpu, cpu->cur, la, size, access);
     for (unsigned n, left = size; left > 0; left -= n, out += n) {
         n = bytes_here(at, left);
         mem_resolve(cpu, cpu->cur, at, access, &p);

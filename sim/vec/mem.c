@@ -100,19 +100,29 @@ static uint64_t element(struct cpu *cpu, const struct insn *i, unsigned esz, uns
     return seg_linear(cpu, i, i->seg, ea, 1u << esz, access);
 }
 
-/* Aligned moves ask for alignment whatever the mask. */
-static void check_alignment(struct cpu *cpu, const struct insn *i, unsigned size) {
-    if (!(i->venc & VEC_ALIGN)) return;
+/* Aligned moves ask for alignment whatever the mask, unless it lets nothing through. */
+static void check_alignment(struct cpu *cpu, const struct insn *i, unsigned size, uint64_t k) {
+    if (!(i->venc & VEC_ALIGN) || !k) return;
     uint64_t la = i->flags & INSN_FLAT ? ea_flat(cpu, i) : cpu->seg[i->seg].base + ea_offset(cpu, i);
     if (la & (size - 1)) misaligned(cpu, i);
+}
+
+/* All of the operand, when it takes no thought: the elements need not be looked at one by one. */
+static inline void *whole(struct cpu *cpu, const struct insn *i, unsigned size, bool write) {
+    return i->flags & INSN_FLAT ? host_of(cpu, ea_flat(cpu, i), size, write) : NULL;
 }
 
 void vec_load_masked(struct cpu *cpu, const struct insn *i, void *buf, unsigned esz, unsigned n, uint64_t k) {
     unsigned size = n << esz;
     k &= all_of(n);
-    if (k == all_of(n) || (i->venc & VEC_NF)) return vec_load(cpu, i, buf, size);
+    if ((k == all_of(n) && !(i->mask & VEC_MASK_REG)) || (i->venc & VEC_NF)) return vec_load(cpu, i, buf, size);
+    check_alignment(cpu, i, size, k);
+    const void *all = whole(cpu, i, size, false);
+    if (likely(all != NULL)) {
+        memcpy(buf, all, size);
+        return;
+    }
     memset(buf, 0, size);
-    check_alignment(cpu, i, size);
     for (; k; k &= k - 1) {
         unsigned j = (unsigned)__builtin_ctzll(k);
         uint64_t la = element(cpu, i, esz, j, MEM_READ);
@@ -128,8 +138,8 @@ void vec_load_masked(struct cpu *cpu, const struct insn *i, void *buf, unsigned 
 void vec_store_masked(struct cpu *cpu, const struct insn *i, const void *buf, unsigned esz, unsigned n, uint64_t k) {
     unsigned size = n << esz, bytes = 1u << esz;
     k &= all_of(n);
-    if (k == all_of(n)) return vec_store(cpu, i, buf, size);
-    check_alignment(cpu, i, size);
+    if (k == all_of(n) && (!(i->mask & VEC_MASK_REG) || whole(cpu, i, size, true))) return vec_store(cpu, i, buf, size);
+    check_alignment(cpu, i, size, k);
     for (uint64_t left = k; left; left &= left - 1) {
         unsigned j = (unsigned)__builtin_ctzll(left);
         uint64_t la = element(cpu, i, esz, j, MEM_WRITE);

@@ -322,21 +322,22 @@ void forms_free(struct forms *f) {
     free(f);
 }
 
+const char *encoding_name(const struct form *f) {
+    static const char *const names[] = {
+        [ZYDIS_INSTRUCTION_ENCODING_LEGACY] = "legacy", [ZYDIS_INSTRUCTION_ENCODING_3DNOW] = "3DNow",
+        [ZYDIS_INSTRUCTION_ENCODING_XOP] = "XOP",       [ZYDIS_INSTRUCTION_ENCODING_VEX] = "VEX",
+        [ZYDIS_INSTRUCTION_ENCODING_EVEX] = "EVEX",
+    };
+    return names[f->encoding];
+}
+
 void form_name(const struct form *f, char *to, size_t size) {
-    static const char *const encodings[] = {[ZYDIS_INSTRUCTION_ENCODING_LEGACY] = "",
-                                            [ZYDIS_INSTRUCTION_ENCODING_3DNOW] = " 3DNow",
-                                            [ZYDIS_INSTRUCTION_ENCODING_XOP] = " XOP",
-                                            [ZYDIS_INSTRUCTION_ENCODING_VEX] = " VEX",
-                                            [ZYDIS_INSTRUCTION_ENCODING_EVEX] = " EVEX"};
     static const char *const masking[] = {"", " {k}", " {k}{z}"};
     char name[32];
     snprintf(name, sizeof name, "%s", ZydisMnemonicGetString((ZydisMnemonic)f->mnemonic));
     for (char *p = name; *p; p++)
         if (*p >= 'a' && *p <= 'z') *p = (char)(*p - 32);
-    snprintf(to, size, "%s%s %02X %s%u%s%s%s%s", name, encodings[f->encoding], f->opcode, f->bytes ? "r" : "",
-             8u * f->bytes, f->mem ? " mem" : "", masking[f->masking],
-             !f->b    ? ""
-             : f->mem ? " broadcast"
-                      : " er/sae",
-             f->w == 2 ? " W" : "");
+    const char *embedded = !f->b ? "" : f->mem ? " broadcast" : " er/sae";
+    snprintf(to, size, "%s %s %02X %s%u%s%s%s%s", name, encoding_name(f), f->opcode, f->bytes ? "r" : "", 8u * f->bytes,
+             f->mem ? " mem" : "", masking[f->masking], embedded, f->w == 2 ? " W" : "");
 }

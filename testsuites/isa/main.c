@@ -17,7 +17,8 @@ struct options {
     unsigned count; /* comparisons per form */
     uint64_t seed;
     unsigned show; /* disagreements */
-    const char *only;
+    const char *only[16];
+    unsigned only_count;
     bool integer, vector;
     bool list, missing_ok, quick64;
 };
@@ -111,11 +112,14 @@ static void integer_part(struct run *r) {
 
 static bool wanted(const struct run *r, const struct form *f) {
     char name[128];
-    if (!r->o.only) return true;
+    if (!r->o.only_count) return true;
     form_name(f, name, sizeof name);
-    if (!fnmatch(r->o.only, name, 0)) return true;
+    for (unsigned k = 0; k < r->o.only_count; k++)
+        if (!fnmatch(r->o.only[k], name, FNM_CASEFOLD)) return true;
     name[strcspn(name, " ")] = 0;
-    return !fnmatch(r->o.only, name, 0);
+    for (unsigned k = 0; k < r->o.only_count; k++)
+        if (!fnmatch(r->o.only[k], name, FNM_CASEFOLD)) return true;
+    return false;
 }
 
 /* Consecutive forms of one mnemonic in one line */
@@ -137,16 +141,67 @@ static void list_by_mnemonic(const struct run *r, const char *title, const bool 
     printf("\n");
 }
 
+/* A line per mnemonic and encoding, or (--list) per form */
+static void list_disagreements(const struct run *r, const struct tally *t) {
+    const struct forms *fs = r->forms;
+    for (unsigned k = 0; k < fs->count;) {
+        const struct form *f = &fs->form[k];
+        struct tally sum = {0};
+        unsigned forms = 0, bad = 0;
+        char name[128];
+        form_name(f, name, sizeof name);
+        do {
+            sum.seen += t[k].seen;
+            sum.wrong += t[k].wrong;
+            forms += t[k].seen != 0;
+            bad += t[k].wrong != 0;
+            k++;
+        } while (!r->o.list && k < fs->count && fs->form[k].mnemonic == f->mnemonic &&
+                 fs->form[k].encoding == f->encoding);
+        if (!r->o.list) name[strcspn(name, " ")] = 0;
+        if (r->o.list && sum.seen) printf("# %s: %u run, %u differ\n", name, sum.seen, sum.wrong);
+        if (!r->o.list && bad)
+            printf("# %s (%s): %u of %u differ, in %u of %u forms\n", name, encoding_name(f), sum.wrong, sum.seen, bad,
+                   forms);
+    }
+}
+
+static void report(const struct run *r, const struct tally *t) {
+    const struct forms *fs = r->forms;
+    bool *absent = calloc(fs->count, 1), *missing = calloc(fs->count, 1), *never = calloc(fs->count, 1);
+    if (!absent || !missing || !never) exit(1);
+    unsigned run = 0, bad = 0, gone = 0, lacking = 0, all = 0;
+    list_disagreements(r, t);
+    for (unsigned k = 0; k < fs->count; k++) {
+        const struct form *f = &fs->form[k];
+        if (!wanted(r, f)) continue;
+        all++;
+        absent[k] = !f->on_host;
+        gone += absent[k];
+        run += t[k].seen != 0;
+        never[k] = f->on_host && !t[k].seen;
+        missing[k] = t[k].missing != 0;
+        lacking += missing[k];
+        bad += t[k].wrong != 0;
+    }
+    list_by_mnemonic(r, "not on this host", absent);
+    list_by_mnemonic(r, "no case could be made", never);
+    list_by_mnemonic(r, "not in the simulator (#UD)", missing);
+    printf("x87 and vectors: %u of %u forms run, %u with disagreements, %u not in the simulator; %u not on this host\n",
+           run, all, bad, lacking, gone);
+    free(absent);
+    free(missing);
+    free(never);
+}
+
 static void vector_part(struct run *r) {
     const struct forms *fs = r->forms;
     struct tally *t = calloc(fs->count, sizeof *t);
-    bool *absent = calloc(fs->count, 1), *missing = calloc(fs->count, 1), *never = calloc(fs->count, 1);
-    if (!t || !absent || !missing || !never) exit(1);
+    if (!t) exit(1);
     for (unsigned k = 0; k < fs->count; k++) {
         const struct form *f = &fs->form[k];
         struct isa_random rnd = {r->o.seed * 0x9E3779B97F4A7C15ull + (uint64_t)k * 0xD1B54A32D192ED03ull};
         if (!wanted(r, f)) continue;
-        absent[k] = !f->on_host;
         for (unsigned n = 0; f->on_host && n < r->o.count; n++) {
             bool mode32;
             struct isa_case *c = next_case(r, &rnd, &t[k], &mode32);
@@ -155,30 +210,8 @@ static void vector_part(struct run *r) {
         }
     }
     flush(r);
-    unsigned run = 0, bad = 0, gone = 0, lacking = 0, all = 0;
-    for (unsigned k = 0; k < fs->count; k++) {
-        char name[128];
-        form_name(&fs->form[k], name, sizeof name);
-        if (!wanted(r, &fs->form[k])) continue;
-        all++;
-        gone += absent[k];
-        run += t[k].seen != 0;
-        never[k] = fs->form[k].on_host && !t[k].seen;
-        missing[k] = t[k].missing != 0;
-        lacking += missing[k];
-        bad += t[k].wrong != 0;
-        if (t[k].wrong) printf("# %s: %u of %u differ\n", name, t[k].wrong, t[k].seen);
-        if (r->o.list) printf("# %s: %s, %u run\n", name, absent[k] ? "not on this host" : "here", t[k].seen);
-    }
-    list_by_mnemonic(r, "not on this host", absent);
-    list_by_mnemonic(r, "no case could be made", never);
-    list_by_mnemonic(r, "not in the simulator (#UD)", missing);
-    printf("x87 and vectors: %u of %u forms run, %u with disagreements, %u not in the simulator; %u not on this host\n",
-           run, all, bad, lacking, gone);
+    report(r, t);
     free(t);
-    free(absent);
-    free(missing);
-    free(never);
 }
 
 /* ---- options ---- */
@@ -190,7 +223,8 @@ static void usage(void) {
             "  --count N       comparisons per form (default 100)\n"
             "  --seed N        another seed, other cases (default 1)\n"
             "  --show N        show so many disagreements (default 10)\n"
-            "  --only PATTERN  x87 and vector forms whose mnemonic or name matches, as in 'VPADD*' or '*EVEX*{z}*'\n"
+            "  --only PATTERN  x87 and vector forms whose mnemonic or name matches, as in 'VPADD*' or '*EVEX*{z}*';\n  "
+            "                up to 16 times\n"
             "  --integer       the integer instructions only      --vector  x87 and vectors only\n"
             "  --list          every form with its number of cases\n"
             "  --missing-ok    instructions that the simulator does not have are no failure\n"
@@ -216,8 +250,8 @@ static struct options parse(int argc, char **argv) {
             o.seed = number_after(argc, argv, &k);
         else if (!strcmp(a, "--show"))
             o.show = (unsigned)number_after(argc, argv, &k);
-        else if (!strcmp(a, "--only") && k + 1 < argc)
-            o.only = argv[++k], o.integer = false;
+        else if (!strcmp(a, "--only") && k + 1 < argc && o.only_count < 16)
+            o.only[o.only_count++] = argv[++k], o.integer = false;
         else if (!strcmp(a, "--integer"))
             o.vector = false;
         else if (!strcmp(a, "--vector"))
