@@ -113,10 +113,8 @@ static inline bool is_canonical(const struct mmu_format *f, uint64_t la) {
     return (uint64_t)((int64_t)(la << sh) >> sh) == la;
 }
 
-static void walk_begin(const struct mmu_state *s, const struct mmu_phys *phys, uint64_t la, unsigned access,
-                       struct walk *w) {
-    const struct mmu_format *f = format_select(s->cr4, s->efer);
-    w->f = f;
+WALK_INLINE void walk_begin(const struct mmu_state *s, const struct mmu_format *f, const struct mmu_phys *phys,
+                            uint64_t la, unsigned access, struct walk *w) {
     w->phys = phys;
     w->va = f->va_bits == 32 ? (uint32_t)la : la;
     w->present = ENTRY_P;
@@ -124,7 +122,7 @@ static void walk_begin(const struct mmu_state *s, const struct mmu_phys *phys, u
     w->rsvd_table = s->amd ? ENTRY_G : 0;
     w->illegal = 0;
     w->leaf_levels = (uint8_t)(f->leaf_levels & ~(s->gib_pages ? 0 : f->gib_level));
-    if (f == &format_32 && !(s->cr4 & CR4_PSE)) w->leaf_levels = 0;
+    if (format_is_32(f) && !(s->cr4 & CR4_PSE)) w->leaf_levels = 0;
     w->accessed = access & MMU_PEEK ? 0 : ENTRY_A;
     w->s = s;
     w->s2_access = stage2_table_access(s) | (access & MMU_PEEK);
@@ -133,22 +131,22 @@ static void walk_begin(const struct mmu_state *s, const struct mmu_phys *phys, u
 
 /* Where the walk starts. PAE paging uses the PDPTE registers, except that with nested paging PDPTEs are read from
  * memory each time: APM 2 "Nested Paging". */
-static bool walk_root(const struct mmu_state *s, struct walk *w) {
+WALK_INLINE bool walk_root(const struct mmu_state *s, const struct mmu_format *f, struct walk *w) {
     w->level = 0;
     w->rights = ~0ull;
-    w->table = s->cr3 & w->f->root;
-    if (w->f != &format_pae || s->stage2 == MMU_STAGE2_NPT) return true;
+    w->table = s->cr3 & f->root;
+    if (f != &format_pae || s->stage2 == MMU_STAGE2_NPT) return true;
     uint64_t pdpte = s->pdpte[w->va >> 30];
-    w->table = pdpte & w->f->address;
+    w->table = pdpte & f->address;
     w->level = 1;
     return pdpte & ENTRY_P;
 }
 
-static enum walk_end walk_first(const struct mmu_state *s, struct walk *w) {
-    if (!walk_root(s, w)) return WALK_ABSENT;
-    enum walk_end end = s->stage2 == MMU_STAGE2_NONE ? walk(w, false) : walk(w, true);
-    if (end == WALK_LEAF && w->f == &format_32 && w->level == 0 &&
-        w->entry & format_reserved_pse(s->phys_bits, s->pse36))
+WALK_INLINE enum walk_end walk_first(const struct mmu_state *s, const struct mmu_format *f, struct walk *w,
+                                     bool nested) {
+    if (!walk_root(s, f, w)) return WALK_ABSENT;
+    enum walk_end end = walk(w, f, nested);
+    if (end == WALK_LEAF && format_is_32(f) && w->level == 0 && w->entry & format_reserved_pse(s->phys_bits, s->pse36))
         return WALK_RESERVED;
     return end;
 }
@@ -162,8 +160,9 @@ static void table_fault(const struct mmu_state *s, const struct walk *w, struct 
 
 /* The leaf was found: permissions, then accessed and dirty bits, then the second stage. false: the leaf changed, walk
  * again. */
-static bool walk_finish(const struct mmu_state *s, struct walk *w, unsigned access, struct mmu_result *r) {
-    bool shadow = access & MMU_SHSTK;
+WALK_INLINE bool walk_finish(const struct mmu_state *s, const struct mmu_format *f, struct walk *w, unsigned access,
+                             struct mmu_result *r, bool nested) {
+    bool shadow = __builtin_expect((access & MMU_SHSTK) != 0, 0);
     unsigned allowed = shadow ? rights_of_shadow_stack(w, access) : rights_by_entries(s, w->rights, access);
     unsigned denied = denied_by_key(s, w->entry, w->rights, access);
     unsigned wanted = access & (MMU_READ | MMU_WRITE | MMU_EXEC);
@@ -172,7 +171,7 @@ static bool walk_finish(const struct mmu_state *s, struct walk *w, unsigned acce
         return true;
     }
     if (!(access & MMU_PEEK)) {
-        enum walk_end end = entry_mark(w, ENTRY_A | (access & MMU_WRITE ? ENTRY_D : 0), s->stage2 != MMU_STAGE2_NONE);
+        enum walk_end end = entry_mark(w, f, ENTRY_A | (access & MMU_WRITE ? ENTRY_D : 0), nested);
         if (end == WALK_AGAIN) return false;
         if (end == WALK_STAGE2_FAULT) {
             table_fault(s, w, r);
@@ -183,21 +182,22 @@ static bool walk_finish(const struct mmu_state *s, struct walk *w, unsigned acce
     r->readable = allowed & MMU_READ;
     r->writable = allowed & MMU_WRITE && w->entry & ENTRY_D;
     r->global = w->entry & ENTRY_G && s->cr4 & CR4_PGE;
-    r->linear_shift = r->page_shift = (uint8_t)walk_shift(w);
-    r->has_table = w->f != &format_32 || w->level != 0;
+    r->linear_shift = r->page_shift = (uint8_t)walk_shift(w, f);
+    r->has_table = !format_is_32(f) || w->level != 0;
     r->table.level = w->level;
     r->table.pa = w->entry_pa & ~0xFFFull;
-    r->table.gpa = (s->stage2 ? w->entry_gpa : w->entry_pa) & ~0xFFFull;
+    r->table.gpa = (nested ? w->entry_gpa : w->entry_pa) & ~0xFFFull;
     r->table.rights = w->above & (ENTRY_RW | ENTRY_US | ENTRY_NX);
-    r->gpa = w->f == &format_32 && w->level == 0 ? format_pse_address(w->entry, w->va) : walk_address(w);
+    r->gpa = format_is_32(f) && w->level == 0 ? format_pse_address(w->entry, w->va) : walk_address(w, f);
     finish(s, w->phys, access, w->rights, w->entry, r);
     return true;
 }
 
-static bool try_walk(const struct mmu_state *s, struct walk *w, unsigned access, struct mmu_result *r) {
-    switch (walk_first(s, w)) {
+WALK_INLINE bool try_walk(const struct mmu_state *s, const struct mmu_format *f, struct walk *w, unsigned access,
+                          struct mmu_result *r, bool nested) {
+    switch (walk_first(s, f, w, nested)) {
     case WALK_LEAF:
-        return walk_finish(s, w, access, r);
+        return walk_finish(s, f, w, access, r, nested);
     case WALK_ABSENT:
         page_fault(s, access, 0, r);
         return true;
@@ -227,36 +227,57 @@ static void begin(uint64_t la, struct mmu_result *r) {
     r->memtype = MT_WB;
 }
 
+WALK_INLINE void translate(const struct mmu_state *s, const struct mmu_format *f, const struct mmu_phys *phys,
+                           uint64_t la, unsigned access, struct mmu_result *r, bool nested) {
+    struct walk w;
+    walk_begin(s, f, phys, la, access, &w);
+    if (f->va_bits > 32 && !is_canonical(f, la)) {
+        r->status = MMU_NOT_CANONICAL;
+        return;
+    }
+    for (unsigned n = 0; n < WALK_RETRIES; n++)
+        if (try_walk(s, f, &w, access, r, nested)) return;
+    page_fault(s, access, 0, r);
+}
+
 void mmu_translate(const struct mmu_state *s, const struct mmu_phys *phys, uint64_t la, unsigned access,
                    struct mmu_result *r) {
-    struct walk w;
     begin(la, r);
     if (!(s->cr0 & CR0_PG)) {
         translate_unpaged(s, phys, la, access, r);
         return;
     }
-    walk_begin(s, phys, la, access, &w);
-    if (w.f->va_bits > 32 && !is_canonical(w.f, la)) {
-        r->status = MMU_NOT_CANONICAL;
-        return;
-    }
-    for (unsigned n = 0; n < WALK_RETRIES; n++)
-        if (try_walk(s, &w, access, r)) return;
-    page_fault(s, access, 0, r);
+    const struct mmu_format *f = format_select(s->cr4, s->efer);
+    if (s->stage2 != MMU_STAGE2_NONE)
+        translate(s, f, phys, la, access, r, true);
+    else if (f == &format_4)
+        translate(s, &format_4, phys, la, access, r, false);
+    else
+        translate(s, f, phys, la, access, r, false);
 }
 
-bool mmu_translate_from(const struct mmu_state *s, const struct mmu_phys *phys, const struct mmu_table *table,
-                        uint64_t la, unsigned access, struct mmu_result *r) {
+WALK_INLINE bool translate_from(const struct mmu_state *s, const struct mmu_format *f, const struct mmu_phys *phys,
+                                const struct mmu_table *table, uint64_t la, unsigned access, struct mmu_result *r,
+                                bool nested) {
     struct walk w;
-    begin(la, r);
-    walk_begin(s, phys, la, access, &w);
+    walk_begin(s, f, phys, la, access, &w);
     w.level = table->level;
     w.table = table->gpa;
     w.table_pa = table->pa;
     w.rights = table->rights;
-    enum walk_end end = s->stage2 == MMU_STAGE2_NONE ? walk(&w, false) : walk(&w, true);
-    if (end != WALK_LEAF || !walk_finish(s, &w, access, r)) return false;
+    enum walk_end end = walk(&w, f, nested);
+    if (end != WALK_LEAF || !walk_finish(s, f, &w, access, r, nested)) return false;
     return r->status == MMU_OK || (r->status != MMU_PAGE_FAULT && !r->during_walk);
+}
+
+bool mmu_translate_from(const struct mmu_state *s, const struct mmu_phys *phys, const struct mmu_table *table,
+                        uint64_t la, unsigned access, struct mmu_result *r) {
+    begin(la, r);
+    const struct mmu_format *f = format_select(s->cr4, s->efer);
+    bool nested = s->stage2 != MMU_STAGE2_NONE;
+    if (f != &format_4) return translate_from(s, f, phys, table, la, access, r, nested);
+    if (nested) return translate_from(s, &format_4, phys, table, la, access, r, true);
+    return translate_from(s, &format_4, phys, table, la, access, r, false);
 }
 
 /* ---- PDPTEs ---- */

@@ -24,12 +24,12 @@ static bool ept_allows(const struct mmu_state *s, uint64_t rights, unsigned acce
              (access & MMU_EXEC && !(rights & exec)));
 }
 
-static enum walk_end ept_walk(const struct mmu_state *s, struct walk *w, unsigned access, struct stage2 *out) {
+WALK_INLINE enum walk_end ept_walk(const struct mmu_state *s, const struct mmu_format *f, struct walk *w,
+                                   unsigned access, struct stage2 *out) {
     bool ad = s->stage2_root & EPTP_AD;
-    w->table = s->stage2_root & w->f->root;
-    w->level = 0;
+    w->table = s->stage2_root & f->root;
     w->rights = ~0ull;
-    enum walk_end end = walk(w, false);
+    enum walk_end end = walk_from_root(w, f, false);
     out->rights = w->rights;
     out->entry = w->entry;
     if (end == WALK_AGAIN) return end;
@@ -42,7 +42,7 @@ static enum walk_end ept_walk(const struct mmu_state *s, struct walk *w, unsigne
         return WALK_LEAF;
     }
     uint64_t mark = w->accessed ? EPT_A | (access & MMU_WRITE ? EPT_D : 0) : 0;
-    if (!entry_set(w, mark)) return WALK_AGAIN;
+    if (!entry_set(w, f, mark)) return WALK_AGAIN;
     out->status = MMU_OK;
     out->may_read = w->rights & EPT_R;
     out->may_write = w->rights & EPT_W;
@@ -50,21 +50,28 @@ static enum walk_end ept_walk(const struct mmu_state *s, struct walk *w, unsigne
     return WALK_LEAF;
 }
 
-static void ept_translate(const struct mmu_state *s, struct walk *w, unsigned access, struct stage2 *out) {
-    w->f = (s->stage2_root >> 3 & 7) == 4 ? &format_ept5 : &format_ept4;
+/* What a translation found, from the walk that found it. */
+WALK_INLINE void located(const struct walk *w, const struct mmu_format *f, struct stage2 *out) {
+    out->shift = (uint8_t)walk_shift(w, f);
+    out->pa = format_is_32(f) && w->level == 0 ? format_pse_address(w->entry, w->va) : walk_address(w, f);
+}
+
+WALK_INLINE void ept_translate(const struct mmu_state *s, const struct mmu_format *f, struct walk *w, unsigned access,
+                               struct stage2 *out) {
     w->present = EPT_R | EPT_W | EPT_X | (s->ept_mbe ? EPT_XU : 0);
-    w->rsvd = format_reserved(w->f, s->phys_bits, EFER_NXE);
+    w->rsvd = format_reserved(f, s->phys_bits, EFER_NXE);
     w->rsvd_table = 0;
     w->illegal = ept_illegal(s);
-    w->leaf_levels = (uint8_t)(w->f->leaf_levels & ~(s->ept_gib_pages ? 0 : w->f->gib_level));
+    w->leaf_levels = (uint8_t)(f->leaf_levels & ~(s->ept_gib_pages ? 0 : f->gib_level));
     w->accessed = s->stage2_root & EPTP_AD && !(access & MMU_PEEK) ? EPT_A : 0;
-    if (w->va >> w->f->va_bits) {
+    if (w->va >> f->va_bits) {
         out->status = MMU_S2_VIOLATION;
         out->rights = 0;
         return;
     }
     for (unsigned n = 0; n < WALK_RETRIES; n++)
-        if (ept_walk(s, w, access, out) == WALK_LEAF) break;
+        if (ept_walk(s, f, w, access, out) == WALK_LEAF) break;
+    if (out->status == MMU_OK) located(w, f, out);
 }
 
 /* ---- nested paging: the host's own format, every access a user access ---- */
@@ -82,21 +89,22 @@ static uint32_t npf_access(const struct mmu_state *s, unsigned access) {
     return (access & MMU_WRITE ? PF_W : 0) | PF_U | (access & MMU_EXEC && fetch_shown ? PF_I : 0);
 }
 
-static enum walk_end npt_walk(const struct mmu_state *s, struct walk *w, unsigned access, struct stage2 *out) {
-    w->table = s->stage2_root & w->f->root;
-    w->level = 0;
+WALK_INLINE enum walk_end npt_walk(const struct mmu_state *s, const struct mmu_format *f, struct walk *w,
+                                   unsigned access, struct stage2 *out) {
+    w->table = s->stage2_root & f->root;
     w->rights = ~0ull;
-    enum walk_end end = walk(w, false);
+    enum walk_end end = walk_from_root(w, f, false);
     out->rights = w->rights;
     out->entry = w->entry;
     if (end == WALK_AGAIN) return end;
-    if (end == WALK_LEAF && w->f == &format_32 && w->level == 0 &&
-        w->entry & format_reserved_pse(s->phys_bits, s->pse36))
+    if (end == WALK_LEAF && format_is_32(f) && w->level == 0 && w->entry & format_reserved_pse(s->phys_bits, s->pse36))
         end = WALK_RESERVED;
-    out->npf_error = npf_access(s, access) | (end == WALK_ABSENT ? 0 : PF_P) | (end == WALK_RESERVED ? PF_RSVD : 0);
-    out->status = MMU_S2_VIOLATION;
-    if (end != WALK_LEAF || !npt_allows(w->rights, access)) return WALK_LEAF;
-    if (!(access & MMU_PEEK) && !entry_set(w, ENTRY_A | (access & MMU_WRITE ? ENTRY_D : 0))) return WALK_AGAIN;
+    if (end != WALK_LEAF || !npt_allows(w->rights, access)) {
+        out->status = MMU_S2_VIOLATION;
+        out->npf_error = npf_access(s, access) | (end == WALK_ABSENT ? 0 : PF_P) | (end == WALK_RESERVED ? PF_RSVD : 0);
+        return WALK_LEAF;
+    }
+    if (!(access & MMU_PEEK) && !entry_set(w, f, ENTRY_A | (access & MMU_WRITE ? ENTRY_D : 0))) return WALK_AGAIN;
     out->status = MMU_OK;
     out->may_read = true;
     out->may_write = w->rights & ENTRY_RW;
@@ -104,22 +112,23 @@ static enum walk_end npt_walk(const struct mmu_state *s, struct walk *w, unsigne
     return WALK_LEAF;
 }
 
-static void npt_translate(const struct mmu_state *s, struct walk *w, unsigned access, struct stage2 *out) {
-    w->f = format_select(s->host_cr4, s->host_efer);
+WALK_INLINE void npt_translate(const struct mmu_state *s, const struct mmu_format *f, struct walk *w, unsigned access,
+                               struct stage2 *out) {
     w->present = ENTRY_P;
-    w->rsvd = format_reserved(w->f, s->phys_bits, s->host_efer);
+    w->rsvd = format_reserved(f, s->phys_bits, s->host_efer);
     w->rsvd_table = s->amd ? ENTRY_G : 0;
     w->illegal = 0;
-    w->leaf_levels = (uint8_t)(w->f->leaf_levels & ~(s->gib_pages ? 0 : w->f->gib_level));
-    if (w->f == &format_32 && !(s->host_cr4 & CR4_PSE)) w->leaf_levels = 0;
+    w->leaf_levels = (uint8_t)(f->leaf_levels & ~(s->gib_pages ? 0 : f->gib_level));
+    if (format_is_32(f) && !(s->host_cr4 & CR4_PSE)) w->leaf_levels = 0;
     w->accessed = access & MMU_PEEK ? 0 : ENTRY_A;
-    if (w->va >> w->f->va_bits) { /* no entry can map it */
+    if (w->va >> f->va_bits) { /* no entry can map it */
         out->status = MMU_S2_VIOLATION;
         out->npf_error = npf_access(s, access);
         return;
     }
     for (unsigned n = 0; n < WALK_RETRIES; n++)
-        if (npt_walk(s, w, access, out) == WALK_LEAF) break;
+        if (npt_walk(s, f, w, access, out) == WALK_LEAF) break;
+    if (out->status == MMU_OK) located(w, f, out);
 }
 
 void stage2_translate(const struct mmu_state *s, const struct mmu_phys *phys, uint64_t gpa, unsigned access,
@@ -129,13 +138,18 @@ void stage2_translate(const struct mmu_state *s, const struct mmu_phys *phys, ui
     w.va = gpa;
     out->status = MMU_S2_VIOLATION; /* of a walk that gave up */
     out->npf_error = PF_U;
-    if (s->stage2 == MMU_STAGE2_EPT)
-        ept_translate(s, &w, access, out);
+    if (s->stage2 == MMU_STAGE2_EPT) {
+        if ((s->stage2_root >> 3 & 7) != 4)
+            ept_translate(s, &format_ept4, &w, access, out);
+        else
+            ept_translate(s, &format_ept5, &w, access, out);
+        return;
+    }
+    const struct mmu_format *f = format_select(s->host_cr4, s->host_efer);
+    if (f == &format_4)
+        npt_translate(s, &format_4, &w, access, out);
     else
-        npt_translate(s, &w, access, out);
-    if (out->status != MMU_OK) return;
-    out->shift = (uint8_t)walk_shift(&w);
-    out->pa = w.f == &format_32 && w.level == 0 ? format_pse_address(w.entry, gpa) : walk_address(&w);
+        npt_translate(s, f, &w, access, out);
 }
 
 /* ---- reports ---- */

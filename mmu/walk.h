@@ -1,5 +1,6 @@
-/* The one loop that walks every paging-structure format, for the first stage (stage1.c) and the second (stage2.c).
- * Private to mmu/. */
+/* The one walk of every paging-structure format, for the first stage (stage1.c) and the second (stage2.c). It is
+ * inlined where it is used: with a format that is known there it becomes a few instructions a level. Private to mmu/.
+ */
 #ifndef HVSIM_MMU_WALK_H
 #define HVSIM_MMU_WALK_H
 
@@ -25,8 +26,9 @@ enum walk_end { WALK_LEAF, WALK_ABSENT, WALK_RESERVED, WALK_STAGE2_FAULT, WALK_A
 /* How often a walk starts anew after losing the race for an accessed or dirty bit. */
 #define WALK_RETRIES 8
 
+#define WALK_INLINE static inline __attribute__((always_inline))
+
 struct walk {
-    const struct mmu_format *f;
     const struct mmu_phys *phys;
     uint64_t va;         /* the address to be translated */
     uint64_t table;      /* address of the current table */
@@ -63,7 +65,7 @@ static inline unsigned stage2_table_access(const struct mmu_state *s) {
 void stage2_report(const struct mmu_state *s, const struct stage2 *s2, uint64_t gpa, unsigned access, bool table,
                    struct mmu_result *r);
 
-static inline uint64_t entry_read(const struct mmu_phys *p, uint64_t pa, unsigned size) {
+WALK_INLINE uint64_t entry_read(const struct mmu_phys *p, uint64_t pa, unsigned size) {
     uint64_t v = 0;
     if (__builtin_expect(pa - p->ram_base < p->ram_size, 1)) {
         const uint8_t *at = p->ram + (pa - p->ram_base);
@@ -78,9 +80,9 @@ static inline uint64_t entry_read(const struct mmu_phys *p, uint64_t pa, unsigne
 }
 
 /* Set `bits` in the last entry read, by a locked write. false: the entry has changed meanwhile. */
-static inline bool entry_set(struct walk *w, uint64_t bits) {
-    if ((w->entry & bits) == bits) return true;
-    if (!w->phys->cas(w->phys->arg, w->entry_pa, w->f->entry_size, w->entry, w->entry | bits)) return false;
+WALK_INLINE bool entry_set(struct walk *w, const struct mmu_format *f, uint64_t bits) {
+    if (__builtin_expect((w->entry & bits) == bits, 1)) return true;
+    if (!w->phys->cas(w->phys->arg, w->entry_pa, f->entry_size, w->entry, w->entry | bits)) return false;
     w->entry |= bits;
     return true;
 }
@@ -94,10 +96,10 @@ static inline bool nested_writable(struct walk *w) {
     return w->s2.status == MMU_OK;
 }
 
-static inline enum walk_end entry_mark(struct walk *w, uint64_t bits, bool nested) {
-    if ((w->entry & bits) == bits) return WALK_LEAF;
+WALK_INLINE enum walk_end entry_mark(struct walk *w, const struct mmu_format *f, uint64_t bits, bool nested) {
+    if (__builtin_expect((w->entry & bits) == bits, 1)) return WALK_LEAF;
     if (nested && !nested_writable(w)) return WALK_STAGE2_FAULT;
-    return entry_set(w, bits) ? WALK_LEAF : WALK_AGAIN;
+    return entry_set(w, f, bits) ? WALK_LEAF : WALK_AGAIN;
 }
 
 /* Where the entry at guest-physical `at` is. */
@@ -114,49 +116,60 @@ static inline bool entry_locate(struct walk *w, uint64_t at) {
     return w->s2.status == MMU_OK;
 }
 
-/* From w->table at w->level down to the entry that maps the page, or to the reason why there is none. */
-static inline __attribute__((always_inline)) enum walk_end walk(struct walk *w, bool nested) {
-    const struct mmu_format *f = w->f;
-    uint64_t rights = w->rights, table = w->table;
-    unsigned level = w->level;
-    enum walk_end end = WALK_LEAF;
-    for (;; level++) {
-        uint64_t at = table + ((w->va >> f->shift[level]) & f->index_mask[level]) * f->entry_size;
-        if (!nested) {
-            w->entry_pa = at;
-        } else if (__builtin_expect(!entry_locate(w, at), 0)) {
-            end = WALK_STAGE2_FAULT;
-            break;
-        }
-        uint64_t e = w->entry = entry_read(w->phys, w->entry_pa, f->entry_size);
-        w->above = rights;
-        rights &= (e ^ f->deny) | f->granted[level];
-        if (__builtin_expect(!(e & w->present), 0)) {
-            end = WALK_ABSENT;
-            break;
-        }
-        bool leaf = level == f->levels - 1u || (e & ENTRY_LARGE && w->leaf_levels >> level & 1);
-        uint64_t rsvd =
-            leaf ? f->leaf_rsvd[level] : f->table_rsvd[level] | (f->amd_levels >> level & 1 ? w->rsvd_table : 0);
-        if (__builtin_expect((e & (rsvd | w->rsvd)) || w->illegal >> ((e & 7) | (e >> 7 & 8)) & 1, 0)) {
-            end = WALK_RESERVED;
-            break;
-        }
-        if (leaf) break;
-        uint64_t mark = f->no_accessed >> level & 1 ? 0 : w->accessed;
-        if (__builtin_expect((e & mark) != mark, 0) && (end = entry_mark(w, mark, nested)) != WALK_LEAF) break;
-        table = e & f->address;
-    }
+/* The entry of one level. true: the walk ends here, *end says how; else w->table is the next level's. */
+WALK_INLINE bool walk_level(struct walk *w, const struct mmu_format *f, unsigned level, bool nested,
+                            enum walk_end *end) {
+    uint64_t at = w->table + ((w->va >> f->shift[level]) & f->index_mask[level]) * f->entry_size;
     w->level = (uint8_t)level;
-    w->rights = rights;
+    if (!nested) {
+        w->entry_pa = at;
+    } else if (__builtin_expect(!entry_locate(w, at), 0)) {
+        *end = WALK_STAGE2_FAULT;
+        return true;
+    }
+    uint64_t e = w->entry = entry_read(w->phys, w->entry_pa, f->entry_size);
+    w->above = w->rights;
+    w->rights &= (e ^ f->deny) | f->granted[level];
+    if (__builtin_expect(!(e & w->present), 0)) {
+        *end = WALK_ABSENT;
+        return true;
+    }
+    bool leaf = level == f->levels - 1u || (e & ENTRY_LARGE && w->leaf_levels >> level & 1);
+    uint64_t rsvd =
+        leaf ? f->leaf_rsvd[level] : f->table_rsvd[level] | (f->amd_levels >> level & 1 ? w->rsvd_table : 0);
+    if (__builtin_expect((e & (rsvd | w->rsvd)) || w->illegal >> ((e & 7) | (e >> 7 & 8)) & 1, 0)) {
+        *end = WALK_RESERVED;
+        return true;
+    }
+    if (leaf) return true;
+    uint64_t mark = f->no_accessed >> level & 1 ? 0 : w->accessed;
+    if (__builtin_expect((e & mark) != mark, 0) && (*end = entry_mark(w, f, mark, nested)) != WALK_LEAF) return true;
+    w->table = e & f->address;
+    return false;
+}
+
+/* From w->table at w->level down to the entry that maps the page, or to the reason why there is none. The last level
+ * of a format always ends it. */
+WALK_INLINE enum walk_end walk(struct walk *w, const struct mmu_format *f, bool nested) {
+    enum walk_end end = WALK_LEAF;
+    for (unsigned level = w->level; !walk_level(w, f, level, nested, &end); level++) continue;
+    return end;
+}
+/* The same from the root, without a loop. */
+WALK_INLINE enum walk_end walk_from_root(struct walk *w, const struct mmu_format *f, bool nested) {
+    enum walk_end end = WALK_LEAF;
+    if (walk_level(w, f, 0, nested, &end) || walk_level(w, f, 1, nested, &end)) return end;
+    if (f->levels == 2 || walk_level(w, f, 2, nested, &end)) return end;
+    if (f->levels == 3 || walk_level(w, f, 3, nested, &end)) return end;
+    if (f->levels > 4) walk_level(w, f, 4, nested, &end);
     return end;
 }
 
 /* log2 size of the page that the entry found maps, and the address in it */
-static inline unsigned walk_shift(const struct walk *w) { return w->f->shift[w->level]; }
-static inline uint64_t walk_address(const struct walk *w) {
-    uint64_t offset_mask = (1ull << walk_shift(w)) - 1;
-    return (w->entry & w->f->address & ~offset_mask) | (w->va & offset_mask);
+WALK_INLINE unsigned walk_shift(const struct walk *w, const struct mmu_format *f) { return f->shift[w->level]; }
+WALK_INLINE uint64_t walk_address(const struct walk *w, const struct mmu_format *f) {
+    uint64_t offset_mask = (1ull << walk_shift(w, f)) - 1;
+    return (w->entry & f->address & ~offset_mask) | (w->va & offset_mask);
 }
 
 #endif
