@@ -117,16 +117,11 @@ static void body_invlpga(struct cpu *cpu, const struct insn *i) {
     tlb_flush_page_tag(cpu, asid != 0, asid, -1, la);
 }
 
-static const struct {
-    uint16_t id;
-    void (*body)(struct cpu *cpu, const struct insn *i);
-} bodies[] = {
-    {INSN_VMRUN,   body_vmrun  },
-    {INSN_VMLOAD,  body_vmload },
-    {INSN_VMSAVE,  body_vmsave },
-    {INSN_STGI,    body_stgi   },
-    {INSN_CLGI,    body_clgi   },
-    {INSN_INVLPGA, body_invlpga},
+static void (*const bodies[])(struct cpu *cpu, const struct insn *i) = {
+#define BODY(id, function) [INSN_##id - INSN_VMRUN] = function
+    BODY(VMRUN, body_vmrun), BODY(VMLOAD, body_vmload), BODY(VMSAVE, body_vmsave),
+    BODY(STGI, body_stgi),   BODY(CLGI, body_clgi),     BODY(INVLPGA, body_invlpga),
+#undef BODY
 };
 
 /* #UD when EFER.SVME = 0 or outside protected mode; then #GP(0) unless CPL = 0. VMMCALL is for whoever intercepts it,
@@ -137,11 +132,8 @@ void svm_insn(struct cpu *cpu, const struct insn *i) {
         cpu_ud(cpu);
     }
     if (!(cpu->ctl.efer & EFER_SVME) || !cpu_is_prot(cpu)) cpu_ud(cpu);
-    for (unsigned n = 0; n < sizeof bodies / sizeof bodies[0]; n++) {
-        if (bodies[n].id != i->id) continue;
-        if (cpu->cpl != 0) cpu_gp0(cpu);
-        bodies[n].body(cpu, i);
-        return;
-    }
-    cpu_ud(cpu);
+    unsigned n = i->id - INSN_VMRUN;
+    if (n >= sizeof bodies / sizeof bodies[0] || !bodies[n]) cpu_ud(cpu);
+    if (cpu->cpl != 0) cpu_gp0(cpu);
+    bodies[n](cpu, i);
 }

@@ -22,6 +22,7 @@ static void reset(struct cpu *cpu, bool init) {
     struct svm *s = svm_of(cpu);
     s->cached_pa = ~0ull;
     s->passed_valid = false;
+    s->pictured = ~0ull;
     s->trap_pending = false;
     s->last_slot = SVM_SLOTS;
     if (init) return;

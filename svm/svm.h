@@ -5,6 +5,7 @@
 #include "sim/arch/svm.h"
 #include "sim/core/cpu.h"
 #include "sim/core/fault.h"
+#include "sim/core/model.h"
 #include "svm/check.h"
 
 /* What VMRUN keeps of the host. The processor keeps it whole; the page at VM_HSAVE_PA gets a picture of it. */
@@ -41,6 +42,7 @@ struct svm {
     struct svm_host host;
     bool np, v_intr_masking, host_if, nrips, lbr;
     uint64_t tsc_offset;
+    uint64_t pictured; /* the page that holds a picture of `host`, but for rFLAGS, RIP, RSP and RAX; ~0 none */
 
     /* pause filter: APM 2 "PAUSE Intercept Filtering" */
     uint16_t pause_count;
@@ -121,6 +123,11 @@ static inline void svm_seg_load(struct seg *to, const struct vmcb_seg *v) {
     to->ar = ar & AR_P ? ar : ar | AR_UNUSABLE;
     to->sel = v->selector;
 }
+/* "Canonicalization and Consistency Checks": bases are sign-extended from the highest linear-address bit. */
+static inline uint64_t svm_canonical(const struct cpu *cpu, uint64_t la) {
+    unsigned sh = cpu->model->lin_bits > 48 ? 7 : 16;
+    return (uint64_t)((int64_t)(la << sh) >> sh);
+}
 static inline void svm_seg_store(struct vmcb_seg *to, const struct seg *seg) {
     uint32_t attrib = (seg->ar & 0xFF) | (seg->ar >> 4 & 0xF00);
     to->selector = seg->sel;
@@ -128,10 +135,9 @@ static inline void svm_seg_store(struct vmcb_seg *to, const struct seg *seg) {
     to->limit = seg->limit;
     to->base = seg->base;
 }
-uint64_t svm_canonical(const struct cpu *cpu, uint64_t la);
 
 /* ---- vmrun.c ---- */
-_Noreturn void svm_vmrun(struct cpu *cpu, uint64_t vmcb_pa);
+void svm_vmrun(struct cpu *cpu, uint64_t vmcb_pa);
 
 /* ---- vmexit.c ---- */
 /* #VMEXIT. cpu->cur, when set, is the intercepted instruction: its RIP is saved and it does not count as executed. */

@@ -204,9 +204,3 @@ void svm_vmcb_write(struct cpu *cpu) {
     copy_exit(&copy, &s->vmcb, s->np, s->lbr);
     phys_write_bytes(cpu, s->vmcb_pa, &copy, sizeof copy);
 }
-
-/* APM 2, "Canonicalization and Consistency Checks": bases are sign-extended from the highest linear-address bit. */
-uint64_t svm_canonical(const struct cpu *cpu, uint64_t la) {
-    unsigned sh = cpu->model->lin_bits > 48 ? 7 : 16;
-    return (uint64_t)((int64_t)(la << sh) >> sh);
-}

@@ -15,29 +15,22 @@
 
 /* ---- the host ---- */
 
-/* A picture in the format of the VMCB's save area; what counts is kept in the processor. APM 2, "VM_HSAVE_PA MSR" */
-static void picture_host(struct cpu *cpu, const struct svm_host *h) {
-    struct vmcb *area = svm_vmcb_ptr(cpu, svm_of(cpu)->hsave_pa);
-    if (!area || block_page_has_code(cpu->machine, svm_of(cpu)->hsave_pa)) return;
-    struct vmcb_save *to = &area->save;
-    svm_seg_store(&to->es, &h->es);
-    svm_seg_store(&to->cs, &h->cs);
-    svm_seg_store(&to->ss, &h->ss);
-    svm_seg_store(&to->ds, &h->ds);
-    to->gdtr = (struct vmcb_seg){.base = h->gdtr.base, .limit = h->gdtr.limit};
-    to->idtr = (struct vmcb_seg){.base = h->idtr.base, .limit = h->idtr.limit};
-    to->efer = h->efer;
-    to->cr0 = h->cr0;
-    to->cr3 = h->cr3;
-    to->cr4 = h->cr4;
-    to->rflags = h->rflags;
-    to->rip = h->rip;
-    to->rsp = h->rsp;
-    to->rax = h->rax;
+static uint64_t seg_differs(const struct seg *a, const struct seg *b) {
+    return (a->base ^ b->base) | (a->limit ^ b->limit) | (a->ar ^ b->ar) | (uint64_t)(a->sel ^ b->sel);
+}
+static uint64_t dtable_differs(const struct dtable *a, const struct dtable *b) {
+    return (a->base ^ b->base) | (uint64_t)(a->limit ^ b->limit);
 }
 
-static void save_host(struct cpu *cpu) {
-    struct svm_host *h = &svm_of(cpu)->host;
+/* What a hypervisor seldom changes between two VMRUNs */
+static bool host_unchanged(const struct cpu *cpu, const struct svm_host *h) {
+    const struct ctl_regs *c = &cpu->ctl;
+    return !(seg_differs(&cpu->seg[SEG_ES], &h->es) | seg_differs(&cpu->seg[SEG_CS], &h->cs) |
+             seg_differs(&cpu->seg[SEG_SS], &h->ss) | seg_differs(&cpu->seg[SEG_DS], &h->ds) |
+             dtable_differs(&c->gdtr, &h->gdtr) | dtable_differs(&c->idtr, &h->idtr) | (c->efer ^ h->efer) |
+             (c->cr0 ^ h->cr0) | (c->cr3 ^ h->cr3) | (c->cr4 ^ h->cr4));
+}
+static void copy_host(const struct cpu *cpu, struct svm_host *h) {
     h->es = cpu->seg[SEG_ES];
     h->cs = cpu->seg[SEG_CS];
     h->ss = cpu->seg[SEG_SS];
@@ -48,49 +41,97 @@ static void save_host(struct cpu *cpu) {
     h->cr0 = cpu->ctl.cr0;
     h->cr3 = cpu->ctl.cr3;
     h->cr4 = cpu->ctl.cr4;
+}
+static void picture_most(struct vmcb_save *to, const struct svm_host *h) {
+    svm_seg_store(&to->es, &h->es);
+    svm_seg_store(&to->cs, &h->cs);
+    svm_seg_store(&to->ss, &h->ss);
+    svm_seg_store(&to->ds, &h->ds);
+    to->gdtr = (struct vmcb_seg){.base = h->gdtr.base, .limit = h->gdtr.limit};
+    to->idtr = (struct vmcb_seg){.base = h->idtr.base, .limit = h->idtr.limit};
+    to->efer = h->efer;
+    to->cr0 = h->cr0;
+    to->cr3 = h->cr3;
+    to->cr4 = h->cr4;
+}
+
+/* A picture in the format of the VMCB's save area; what counts is kept in the processor. APM 2, "VM_HSAVE_PA MSR" */
+static void picture_host(struct cpu *cpu) {
+    struct svm *s = svm_of(cpu);
+    const struct svm_host *h = &s->host;
+    struct vmcb *area = svm_vmcb_ptr(cpu, s->hsave_pa);
+    if (!area || block_page_has_code(cpu->machine, s->hsave_pa)) return;
+    if (s->pictured != s->hsave_pa) picture_most(&area->save, h);
+    s->pictured = s->hsave_pa;
+    area->save.rflags = h->rflags;
+    area->save.rip = h->rip;
+    area->save.rsp = h->rsp;
+    area->save.rax = h->rax;
+}
+
+static void save_host(struct cpu *cpu) {
+    struct svm *s = svm_of(cpu);
+    struct svm_host *h = &s->host;
+    if (!host_unchanged(cpu, h)) {
+        copy_host(cpu, h);
+        s->pictured = ~0ull;
+    }
     h->rflags = flags_get(cpu) & ~FLAG_RF; /* VMRUN is complete */
     h->rip = cpu->rip;                     /* behind VMRUN */
     h->rsp = cpu->gpr[RSP];
     h->rax = cpu->gpr[RAX];
     h->pat = cpu->msr.pat;
-    picture_host(cpu, h);
+    picture_host(cpu);
 }
 
 /* ---- the checks ---- */
+
+/* What the rules read and may change from one VMRUN to the next: member of struct svm_check_ctx, where it comes from */
+#define INPUTS(X)                                                                                                      \
+    X(efer, v->efer)                                                                                                   \
+    X(cr0, v->cr0)                                                                                                     \
+    X(cr3, v->cr3)                                                                                                     \
+    X(cr4, v->cr4)                                                                                                     \
+    X(dr6, v->dr6)                                                                                                     \
+    X(dr7, v->dr7)                                                                                                     \
+    X(g_pat, v->g_pat)                                                                                                 \
+    X(cs_attrib, v->cs.attrib)                                                                                         \
+    X(intercept_vmrun, svm_intercepts(s, VMEXIT_VMRUN))                                                                \
+    X(guest_asid, k->guest_asid)                                                                                       \
+    X(tlb_control, k->tlb_control)                                                                                     \
+    X(iopm_base_pa, k->iopm_base_pa)                                                                                   \
+    X(msrpm_base_pa, k->msrpm_base_pa)                                                                                 \
+    X(np_enable, svm_has(s, SVM_FEATURE_NP) ? k->np_enable &VMCB_NP_ENABLE : 0)                                        \
+    X(n_cr3, k->n_cr3)                                                                                                 \
+    X(eventinj, k->eventinj)                                                                                           \
+    X(host_cr0, cpu->ctl.cr0)
+
+/* Is there anything in them that has not passed already? PDPTEs lie in memory that nobody watches. */
+static bool inputs_changed(const struct cpu *cpu, const struct svm *s) {
+    const struct vmcb_control *k = &s->vmcb.control;
+    const struct vmcb_save *v = &s->vmcb.save;
+    uint64_t changed = !s->passed_valid;
+#define DIFFERS(member, from) changed |= s->passed.member ^ (from);
+    INPUTS(DIFFERS)
+#undef DIFFERS
+    return changed || svm_check_uses_pdptes(&s->passed);
+}
 
 static void fill_checks(struct cpu *cpu, struct svm_check_ctx *c) {
     const struct svm *s = svm_of(cpu);
     const struct vmcb_control *k = &s->vmcb.control;
     const struct vmcb_save *v = &s->vmcb.save;
-    *c = (struct svm_check_ctx){.efer = v->efer,
-                                .cr0 = v->cr0,
-                                .cr3 = v->cr3,
-                                .cr4 = v->cr4,
-                                .dr6 = v->dr6,
-                                .dr7 = v->dr7,
-                                .g_pat = v->g_pat,
-                                .cs_attrib = v->cs.attrib,
-                                .intercept_vmrun = svm_intercepts(s, VMEXIT_VMRUN),
-                                .guest_asid = k->guest_asid,
-                                .tlb_control = k->tlb_control,
-                                .iopm_base_pa = k->iopm_base_pa,
-                                .msrpm_base_pa = k->msrpm_base_pa,
-                                .np_enable = svm_has(s, SVM_FEATURE_NP) ? k->np_enable & VMCB_NP_ENABLE : 0,
-                                .n_cr3 = k->n_cr3,
-                                .eventinj = k->eventinj,
-                                .host_cr0 = cpu->ctl.cr0,
-                                .cr4_valid = s->passed.cr4_valid,
-                                .efer_valid = s->passed.efer_valid,
-                                .phys_bits = cpu->model->phys_bits,
-                                .long_mode = cpu_has(cpu, FEAT_LM),
+#define INPUT(member, from) .member = (from),
+    *c = (struct svm_check_ctx){INPUTS(INPUT).cr4_valid = cr4_supported(cpu->model),
+                                /* bits 7:1 are ignored */
+                                .efer_valid = efer_supported(cpu) | EFER_LMA | EFER_SVME | 0xFE,
+                                .phys_bits = cpu->model->phys_bits, .long_mode = cpu_has(cpu, FEAT_LM),
                                 .flush_by_asid = svm_has(s, SVM_FEATURE_FLUSH_BY_ASID)};
-    if (!c->cr4_valid) { /* the first time */
-        c->cr4_valid = cr4_supported(cpu->model);
-        c->efer_valid = efer_supported(cpu) | EFER_LMA | EFER_SVME | 0xFE; /* bits 7:1 are ignored */
-    }
+#undef INPUT
     if (svm_check_uses_pdptes(c))
         for (unsigned n = 0; n < 4; n++) c->pdpte[n] = phys_read(cpu, (c->cr3 & 0xFFFFFFE0u) + 8 * n, 8);
 }
+#undef INPUTS
 
 static _Noreturn void refuse(struct cpu *cpu, const struct svm_check_ctx *c) {
     struct svm *s = svm_of(cpu);
@@ -101,20 +142,12 @@ static _Noreturn void refuse(struct cpu *cpu, const struct svm_check_ctx *c) {
     svm_vmexit_invalid(cpu);
 }
 
-/* Word by word: what was just written by words is quickly read so. */
-static bool same_inputs(const struct svm_check_ctx *a, const struct svm_check_ctx *b) {
-    const uint64_t *x = (const uint64_t *)a, *y = (const uint64_t *)b;
-    for (unsigned n = 0; n < sizeof *a / sizeof *x; n++)
-        if (x[n] != y[n]) return false;
-    return true;
-}
-
 /* The rules are gone through again only when something that they read has changed since it passed. */
 static void check(struct cpu *cpu) {
     struct svm *s = svm_of(cpu);
     struct svm_check_ctx now;
+    if (__builtin_expect(!inputs_changed(cpu, s), 1)) return;
     fill_checks(cpu, &now);
-    if (s->passed_valid && same_inputs(&now, &s->passed)) return;
     if (svm_check_first(&now) >= 0) refuse(cpu, &now);
     s->passed = now;
     s->passed_valid = true;
@@ -254,5 +287,6 @@ void svm_vmrun(struct cpu *cpu, uint64_t vmcb_pa) {
     load_guest(cpu);
     svm_record_entry(cpu);
     inject(cpu);
-    cpu_resume(cpu);
+    cpu->delivering.valid = false;
+    if (cpu->step) cpu_resume(cpu); /* nothing of what follows an instruction that ran alone follows this one */
 }
