@@ -155,30 +155,7 @@ static unsigned key_slot(const struct tlb_key *k) {
     return (unsigned)(h * 0x9E3779B97F4A7C15ull >> 58) & (TLB_SPACES - 1);
 }
 
-static struct tlb_space *find_space(struct tlb *t, const struct tlb_key *k) {
-    uint8_t *slot = &t->slot[key_slot(k)];
-    if (t->spaces[*slot].used && key_equal(&t->spaces[*slot].key, k)) return &t->spaces[*slot];
-    uint32_t owner = (uint32_t)k->owner;
-    for (unsigned i = 0; i < t->spaces_used; i++) {
-        if (t->owner[i] != owner || !key_equal(&t->spaces[i].key, k)) continue;
-        *slot = (uint8_t)i;
-        return &t->spaces[i];
-    }
-    unsigned victim = t->next_victim++ % TLB_SPACES;
-    if (victim >= t->spaces_used) t->spaces_used = victim + 1;
-    struct tlb_space *sp = &t->spaces[victim];
-    sp->flushes = 0;
-    forget_data(t, sp);
-    forget_code(sp);
-    sp->key = *k;
-    sp->used = true;
-    t->owner[victim] = owner;
-    *slot = (uint8_t)victim;
-    return sp;
-}
-
-void tlb_update_walk(struct cpu *cpu) {
-    struct mmu_state *s = &cpu->tlb.walk;
+void tlb_walk_state(const struct cpu *cpu, struct mmu_state *s) {
     const struct virt_second_stage *ss = &cpu->virt.second_stage;
     s->cr0 = cpu->ctl.cr0;
     s->cr4 = cpu->ctl.cr4;
@@ -199,15 +176,36 @@ void tlb_update_walk(struct cpu *cpu) {
     s->ept_mbe = ss->mode_based;
 }
 
+static struct tlb_space *find_space(struct cpu *cpu, const struct tlb_key *k) {
+    struct tlb *t = &cpu->tlb;
+    uint8_t *slot = &t->slot[key_slot(k)];
+    if (t->spaces[*slot].used && key_equal(&t->spaces[*slot].key, k)) return &t->spaces[*slot];
+    uint32_t owner = (uint32_t)k->owner;
+    for (unsigned i = 0; i < t->spaces_used; i++) {
+        if (t->owner[i] != owner || !key_equal(&t->spaces[i].key, k)) continue;
+        *slot = (uint8_t)i;
+        return &t->spaces[i];
+    }
+    unsigned victim = t->next_victim++ % TLB_SPACES;
+    if (victim >= t->spaces_used) t->spaces_used = victim + 1;
+    struct tlb_space *sp = &t->spaces[victim];
+    sp->flushes = 0;
+    forget_data(t, sp);
+    forget_code(sp);
+    sp->key = *k;
+    sp->used = true;
+    tlb_walk_state(cpu, &sp->walk);
+    t->owner[victim] = owner;
+    *slot = (uint8_t)victim;
+    return sp;
+}
+
 void tlb_select(struct cpu *cpu) {
     struct tlb *t = &cpu->tlb;
     struct tlb_key key;
     if (__builtin_expect(t->next_ctx == 0, 0)) wipe(cpu);
     make_key(cpu, &key);
-    if (!t->space->used || !key_equal(&key, &t->space->key)) {
-        t->space = find_space(t, &key);
-        tlb_update_walk(cpu);
-    }
+    if (!t->space->used || !key_equal(&key, &t->space->key)) t->space = find_space(cpu, &key);
     choose_data(cpu);
 }
 

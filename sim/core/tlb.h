@@ -92,6 +92,7 @@ struct tlb_space {
         large_shifts; /* bit n: an entry of a page of 2^n bytes (n > 12) was inserted since the numbers were given */
     struct tlb_filter large; /* which */
     struct tlb_filter code;  /* pages that gave itlb entries, of every size */
+    struct mmu_state walk;   /* what a walk depends on, as the key says it; each walk fills in CR3 and the PDPTEs */
 };
 
 struct tlb {
@@ -103,7 +104,6 @@ struct tlb {
     uint32_t next_ctx, next_exec; /* numbers to be given next; 0: nothing was initialized yet */
     uint32_t next_victim;
     uint32_t spaces_used;       /* none beyond */
-    struct mmu_state walk;      /* what a walk in the current space depends on */
     uint32_t owner[TLB_SPACES]; /* of each space, for quick searches: guest << 31 | tag << 12 | PCID; ~0 unused */
     uint8_t slot[TLB_SPACES];   /* key hash -> space that was found there last */
     struct tlb_space spaces[TLB_SPACES];
@@ -119,9 +119,8 @@ static inline unsigned tlb_index(uint64_t la) { return (la >> 12) & (TLB_ENTRIES
 /* Select the space for the present control state and the context for the present privilege (called by cpu_update_mode).
  */
 void tlb_select(struct cpu *cpu);
-/* Bring tlb.walk (what walks depend on) up to date; tlb_select() does it when the space changes. CR3 and PDPTEs are
- * filled in by each walk. */
-void tlb_update_walk(struct cpu *cpu);
+/* What a walk depends on now, whatever space is selected. CR3 and PDPTEs are left to the caller. */
+void tlb_walk_state(const struct cpu *cpu, struct mmu_state *s);
 /* The context number of instruction fetches at the present privilege (for cpu->fetch_key); never TLB_CTX_NONE. Flushes
  * set cpu->fetch_key anew themselves. */
 uint64_t tlb_exec_ctx(struct cpu *cpu);

@@ -50,7 +50,7 @@ static void make_phys(struct cpu *cpu, struct mmu_phys *p) {
 static bool is_pae(const struct cpu *cpu) { return (cpu->ctl.cr4 & CR4_PAE) && !(cpu->ctl.efer & EFER_LMA); }
 
 static void walk(struct cpu *cpu, uint64_t la, unsigned access, struct mmu_result *r) {
-    struct mmu_state *s = &cpu->tlb.walk;
+    struct mmu_state *s = &cpu->tlb.space->walk;
     struct mmu_phys phys;
     make_phys(cpu, &phys);
     if (cpu->tlb.space->tracked && tlb_track(cpu)) {
@@ -215,13 +215,13 @@ uint64_t mem_fetch_translate(struct cpu *cpu, uint64_t la) {
 /* ---- PDPTEs ---- */
 
 bool mem_load_pdptes(struct cpu *cpu, uint64_t cr3) {
-    struct mmu_state *s = &cpu->tlb.walk;
+    struct mmu_state s;
     struct mmu_phys phys;
     struct mmu_result r;
-    tlb_update_walk(cpu); /* VM entry loads them before the space is selected */
-    if (s->stage2 == MMU_STAGE2_NPT) return true;
+    tlb_walk_state(cpu, &s); /* VM entry loads them before the space is selected */
+    if (s.stage2 == MMU_STAGE2_NPT) return true;
     make_phys(cpu, &phys);
-    if (mmu_load_pdptes(s, &phys, cr3, cpu->ctl.pdpte, &r)) return true;
+    if (mmu_load_pdptes(&s, &phys, cr3, cpu->ctl.pdpte, &r)) return true;
     if (r.status != MMU_OK) {
         cpu->virt.ops->second_stage_fault(cpu, &r, MEM_READ);
         cpu_gp0(cpu);
@@ -234,8 +234,7 @@ bool mem_load_pdptes(struct cpu *cpu, uint64_t cr3) {
 static bool peek(struct cpu *cpu, uint64_t la, const struct mmu_mtrr *mtrr, struct mmu_result *r) {
     struct mmu_state s;
     struct mmu_phys phys;
-    tlb_update_walk(cpu);
-    s = cpu->tlb.walk;
+    tlb_walk_state(cpu, &s);
     s.cr3 = cpu->ctl.cr3;
     memcpy(s.pdpte, cpu->ctl.pdpte, sizeof s.pdpte);
     s.cr4 &= ~(uint64_t)(CR4_SMAP | CR4_PKE | CR4_PKS);
