@@ -10,7 +10,7 @@ static bool is_user(unsigned access) { return access & MMU_USER && !(access & MM
 /* ---- access rights: SDM 3 "Determination of Access Rights" ---- */
 
 /* Rights by U/S, R/W, XD, WP, SMEP and SMAP: MMU_READ, MMU_WRITE and MMU_EXEC bits. */
-static unsigned rights_by_entries(const struct mmu_state *s, uint64_t rights, unsigned access) {
+WALK_INLINE unsigned rights_by_entries(const struct mmu_state *s, uint64_t rights, unsigned access) {
     bool user_page = rights & ENTRY_US, rw = rights & ENTRY_RW, exec = rights & ENTRY_NX;
     unsigned allowed = 0;
     if (is_user(access)) {
@@ -35,7 +35,8 @@ static unsigned rights_of_shadow_stack(const struct walk *w, unsigned access) {
 }
 
 /* What the protection key takes away: SDM 3 "Protection Keys". */
-static unsigned denied_by_key(const struct mmu_state *s, uint64_t leaf, uint64_t rights, unsigned access) {
+WALK_INLINE unsigned denied_by_key(const struct mmu_state *s, uint64_t leaf, uint64_t rights, unsigned access) {
+    if (__builtin_expect(!(s->cr4 & (CR4_PKE | CR4_PKS)), 1)) return 0;
     bool user_page = rights & ENTRY_US;
     if (!(s->cr4 & (user_page ? CR4_PKE : CR4_PKS)) || !(s->efer & EFER_LMA)) return 0;
     unsigned key = leaf >> 59 & 15;

@@ -65,17 +65,19 @@ static inline unsigned stage2_table_access(const struct mmu_state *s) {
 void stage2_report(const struct mmu_state *s, const struct stage2 *s2, uint64_t gpa, unsigned access, bool table,
                    struct mmu_result *r);
 
+static __attribute__((noinline)) uint64_t entry_read_outside(const struct mmu_phys *p, uint64_t pa, unsigned size) {
+    uint64_t v = 0;
+    if (!p->read(p->arg, pa, size, &v)) return size == 8 ? ~0ull : 0xFFFFFFFFull;
+    return v;
+}
 WALK_INLINE uint64_t entry_read(const struct mmu_phys *p, uint64_t pa, unsigned size) {
     uint64_t v = 0;
-    if (__builtin_expect(pa - p->ram_base < p->ram_size, 1)) {
-        const uint8_t *at = p->ram + (pa - p->ram_base);
-        if (size == 8)
-            memcpy(&v, at, 8);
-        else
-            memcpy(&v, at, 4);
-        return v;
-    }
-    if (!p->read(p->arg, pa, size, &v)) return size == 8 ? ~0ull : 0xFFFFFFFFull;
+    if (__builtin_expect(pa - p->ram_base >= p->ram_size, 0)) return entry_read_outside(p, pa, size);
+    const uint8_t *at = p->ram + (pa - p->ram_base);
+    if (size == 8)
+        memcpy(&v, at, 8);
+    else
+        memcpy(&v, at, 4);
     return v;
 }
 

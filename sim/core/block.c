@@ -83,7 +83,9 @@ void block_cache_destroy(struct block_cache *bc) {
 }
 
 void block_cache_flush(struct machine *m) {
-    if (m->blocks) m->blocks->flush_wanted = true;
+    if (!m->blocks) return;
+    m->blocks->flush_wanted = true;
+    for (unsigned n = 0; n < m->cpu_count; n++) cpu_forget_jumps(m->cpu[n]); /* so that every look-up comes here */
 }
 
 static void flush_now(struct block_cache *bc) {

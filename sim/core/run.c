@@ -46,6 +46,16 @@ static bool repeats(const struct cpu *cpu, const struct insn *i) {
     return i->id >= INSN_MOVSB && i->id <= INSN_OUTSD && cpu->rip == cpu_insn_rip(cpu, i);
 }
 
+/* Where the jump cache leads in 64-bit code has been looked up before, with all the checks. */
+static inline const struct insn *next_block(struct cpu *cpu) {
+    uint64_t la = cpu->rip + cpu->seg[SEG_CS].base;
+    const struct jump_entry *je = &cpu->jump[jump_index(la)];
+    if (unlikely(je->la != la || je->key != cpu->fetch_key || !cpu_is_64(cpu) || je->insn->fn == op_stale))
+        return block_lookup(cpu);
+    cpu->gpr[17] = cpu->rip - (la & 0xFFF);
+    return je->insn;
+}
+
 /* One instruction, alone: a copy of its record followed by op_leave, with a budget that no further block can be paid
  * from. */
 static void run_one(struct cpu *cpu) {
@@ -75,7 +85,7 @@ static void run_one(struct cpu *cpu) {
 }
 
 static void run_chain(struct cpu *cpu) {
-    const struct insn *first = block_lookup(cpu);
+    const struct insn *first = next_block(cpu);
     if (unlikely(cpu->budget < first->left)) return run_one(cpu);
     cpu->budget -= first->left;
     first->fn(cpu, first);

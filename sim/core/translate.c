@@ -29,8 +29,13 @@ static bool entry_cas(void *arg, uint64_t pa, unsigned size, uint64_t old, uint6
     struct machine *m = ((struct cpu *)arg)->machine;
     uint8_t *p = ram_ptr(m, pa, true);
     if (!p) return true;
-    if (memcmp(p, &old, size) != 0) return false;
-    memcpy(p, &val, size);
+    if (size == 8) {
+        if (memcmp(p, &old, 8) != 0) return false;
+        memcpy(p, &val, 8);
+    } else {
+        if (memcmp(p, &old, 4) != 0) return false;
+        memcpy(p, &val, 4);
+    }
     if (block_page_has_code(m, pa)) block_store_by_walk(m, pa & m->a20_mask, size);
     return true;
 }
@@ -137,7 +142,8 @@ static unsigned walk_access(const struct cpu *cpu, unsigned access) {
     return access;
 }
 
-static void refill(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned access, struct place *p) {
+static void refill(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned access, enum tlb_variant variant,
+                   struct place *p) {
     struct machine *m = cpu->machine;
     struct mmu_result r;
     walk_or_fault(cpu, i, la, walk_access(cpu, access), &r);
@@ -150,14 +156,14 @@ static void refill(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned 
     uint8_t *host = ram_ptr(m, p->pa, access & MEM_WRITE);
     if (!host) {
         p->kind = PLACE_BUS;
-        tlb_insert_bus(cpu, la, variant_of(cpu, access), &r);
+        tlb_insert_bus(cpu, la, variant, &r);
         return;
     }
     bool code = r.writable && block_page_has_code(m, p->pa);
     p->host = host;
     p->kind = code ? PLACE_CODE : PLACE_RAM;
     r.writable = r.writable && ram_ptr(m, p->pa, true);
-    tlb_insert(cpu, la, variant_of(cpu, access), &r, host - (la & 0xFFF), !code);
+    tlb_insert(cpu, la, variant, &r, host - (la & 0xFFF), !code);
 }
 
 /* Found without a walk? A page may have become special since. */
@@ -173,10 +179,11 @@ static bool resolve_bus(const struct cpu *cpu, uint64_t la, uint64_t tag, unsign
 
 void mem_resolve(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned access, struct place *p) {
     struct tlb_entry *e = &cpu->tlb.e[tlb_index(la)];
-    uint64_t tag = (la & PAGE_MASK) | cpu->tlb.space->ctx[variant_of(cpu, access)];
+    enum tlb_variant variant = variant_of(cpu, access);
+    uint64_t tag = (la & PAGE_MASK) | cpu->tlb.space->ctx[variant];
     bool write = access & MEM_WRITE;
     if (e->tag_r != tag || (write && e->tag_w != tag && !(e->phys & 1))) {
-        if (!resolve_bus(cpu, la, tag, access, p)) refill(cpu, i, la, access, p);
+        if (!resolve_bus(cpu, la, tag, access, p)) refill(cpu, i, la, access, variant, p);
         return;
     }
     p->host = (uint8_t *)(e->addend + (uintptr_t)la);
