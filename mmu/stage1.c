@@ -74,8 +74,8 @@ static uint64_t linear_qualification(const struct mmu_state *s, uint64_t rights,
            (nx_exists && !(rights & ENTRY_NX) ? 1 << 11 : 0);
 }
 
-static bool final_stage2(const struct mmu_state *s, const struct mmu_phys *phys, unsigned access, uint64_t rights,
-                         struct stage2 *s2, struct mmu_result *r) {
+WALK_INLINE bool final_stage2(const struct mmu_state *s, const struct mmu_phys *phys, unsigned access, uint64_t rights,
+                              struct stage2 *s2, struct mmu_result *r) {
     unsigned a = access & (MMU_READ | MMU_WRITE | MMU_EXEC | MMU_PEEK);
     if (rights & ENTRY_US) a |= MMU_USER; /* user-mode linear address: mode-based execute control */
     stage2_translate(s, phys, r->gpa, a, s2);
@@ -94,17 +94,21 @@ static bool final_stage2(const struct mmu_state *s, const struct mmu_phys *phys,
     return false;
 }
 
-static void finish(const struct mmu_state *s, const struct mmu_phys *phys, unsigned access, uint64_t rights,
-                   uint64_t leaf, struct mmu_result *r) {
-    struct stage2 s2;
-    if (s->stage2 != MMU_STAGE2_NONE) {
+WALK_INLINE void finish(const struct mmu_state *s, const struct mmu_phys *phys, unsigned access, uint64_t rights,
+                        uint64_t leaf, struct mmu_result *r, bool nested) {
+    uint64_t s2_leaf = 0;
+    unsigned s2_shift = 12;
+    if (nested) {
+        struct stage2 s2;
         if (!final_stage2(s, phys, access, rights, &s2, r)) return;
+        s2_leaf = s2.entry;
+        s2_shift = s2.shift;
     } else {
         r->phys = r->gpa;
     }
     r->status = MMU_OK;
-    if (s->mtrr)
-        r->memtype = (uint8_t)effective_type(s, leaf, r->linear_shift, s->stage2 ? s2.entry : 0, s2.shift, r->phys);
+    if (__builtin_expect(s->mtrr != 0, 0))
+        r->memtype = (uint8_t)effective_type(s, leaf, r->linear_shift, s2_leaf, s2_shift, r->phys);
 }
 
 /* ---- the walk ---- */
@@ -190,7 +194,7 @@ WALK_INLINE bool walk_finish(const struct mmu_state *s, const struct mmu_format 
     r->table.gpa = (nested ? w->entry_gpa : w->entry_pa) & ~0xFFFull;
     r->table.rights = w->above & (ENTRY_RW | ENTRY_US | ENTRY_NX);
     r->gpa = format_is_32(f) && w->level == 0 ? format_pse_address(w->entry, w->va) : walk_address(w, f);
-    finish(s, w->phys, access, w->rights, w->entry, r);
+    finish(s, w->phys, access, w->rights, w->entry, r, nested);
     return true;
 }
 
@@ -218,7 +222,7 @@ static void translate_unpaged(const struct mmu_state *s, const struct mmu_phys *
     r->gpa = (uint32_t)la;
     r->readable = r->writable = true;
     r->page_shift = 30;
-    finish(s, phys, access, ENTRY_US | ENTRY_RW | ENTRY_NX, 0, r);
+    finish(s, phys, access, ENTRY_US | ENTRY_RW | ENTRY_NX, 0, r, s->stage2 != MMU_STAGE2_NONE);
 }
 
 static void begin(uint64_t la, struct mmu_result *r) {

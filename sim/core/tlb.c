@@ -67,7 +67,7 @@ static void wipe(struct cpu *cpu) {
     memset(t->spaces, 0, sizeof t->spaces);
     wipe_data(cpu);
     wipe_code(cpu);
-    t->space = &t->spaces[0]; /* unused; the next tlb_select() leaves it */
+    t->space = t->left = &t->spaces[0]; /* unused; the next tlb_select() leaves it */
 }
 
 static unsigned data_variant(const struct cpu *cpu) {
@@ -205,7 +205,12 @@ void tlb_select(struct cpu *cpu) {
     struct tlb_key key;
     if (__builtin_expect(t->next_ctx == 0, 0)) wipe(cpu);
     make_key(cpu, &key);
-    if (!t->space->used || !key_equal(&key, &t->space->key)) t->space = find_space(cpu, &key);
+    if (!t->space->used || !key_equal(&key, &t->space->key)) {
+        struct tlb_space *to = t->left;
+        if (!to->used || !key_equal(&key, &to->key)) to = find_space(cpu, &key);
+        t->left = t->space;
+        t->space = to;
+    }
     choose_data(cpu);
 }
 

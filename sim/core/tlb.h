@@ -101,6 +101,7 @@ struct tlb {
     uint64_t ctx_sys;             /* context of implicit supervisor accesses (descriptor tables, TSS) */
     uint64_t ctx_shstk;           /* context of shadow-stack accesses at CPL (0: slow path) */
     struct tlb_space *space;      /* current */
+    struct tlb_space *left;       /* the one before: a world switch most often leads back to it */
     uint32_t next_ctx, next_exec; /* numbers to be given next; 0: nothing was initialized yet */
     uint32_t next_victim;
     uint32_t spaces_used;       /* none beyond */

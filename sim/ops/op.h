@@ -101,6 +101,7 @@ struct op_table {
 void op_table_build(struct op_table *t);
 /* Fusion: given a record and its follower, both decoded, the function that does both, or NULL. */
 insn_fn *op_fuse(const struct insn *first, const struct insn *second);
+insn_fn *op_pair(const struct insn *first, const struct insn *second); /* the pairs that do not end in Jcc */
 /* A better function for this very record than the table's (it tests less at run time), or NULL. Not for stepped
  * execution only: always right. */
 insn_fn *op_specialize(const struct insn *i);

@@ -242,7 +242,8 @@ static int jcc_code(unsigned id) {
 insn_fn *op_fuse(const struct insn *first, const struct insn *second) {
     int code = jcc_code(second->id);
     bool mem = first->flags & INSN_MEM;
-    if (code < 0 || second->form != FORM_J || second->size == LG_16) return NULL;
+    if (code < 0) return op_pair(first, second);
+    if (second->form != FORM_J || second->size == LG_16) return NULL;
     if (mem && !(first->flags & INSN_FLAT)) return NULL;
     bool base = mem && first->index == REG_ZERO;
     for (unsigned r = 0; r < sizeof fuse_rows / sizeof fuse_rows[0]; r++) {
