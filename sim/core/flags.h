@@ -54,56 +54,29 @@ static inline bool cc_cf(const struct cpu *cpu) {
         return false;
     }
 }
+/* Bit n: what the addition carried out of bit n, or the subtraction borrowed there (which is the carry of the addition
+ * that undoes it). */
+static inline uint64_t cc_carries(const struct cpu *cpu) {
+    const unsigned kind = cpu->cc.op >> 2, sums = 1 << CC_ADD | 1 << CC_ADC | 1 << CC_INC;
+    const unsigned with_carry = 1 << CC_ADC | 1 << CC_SBB, none = 1 << CC_FLAGS | 1 << CC_LOGIC | 1 << CC_MIXED;
+    const uint64_t res = cpu->cc.res, src = kind >= CC_INC ? 1 : cpu->cc.src, b = src + (with_carry >> kind & 1);
+    const bool sum = sums >> kind & 1;
+    const uint64_t dst = sum ? res - b : res + b, y = sum ? dst : res, total = sum ? res : dst;
+    return none >> kind & 1 ? 0 : (src & y) | ((src | y) & ~total);
+}
+static inline unsigned cc_top(const struct cpu *cpu) { return (8u << (cpu->cc.op & 3)) - 1; }
 static inline bool cc_of(const struct cpu *cpu) {
-    unsigned sz = cpu->cc.op & 3, top = (8u << sz) - 1;
-    uint64_t res = cpu->cc.res, src = cpu->cc.src, dst;
-    switch (cpu->cc.op >> 2) {
-    case CC_FLAGS:
-        return cpu->rflags & FLAG_OF;
-    case CC_ADD:
-        dst = res - src;
-        return (((dst ^ res) & (src ^ res)) >> top) & 1;
-    case CC_ADC:
-        dst = res - src - 1;
-        return (((dst ^ res) & (src ^ res)) >> top) & 1;
-    case CC_SUB:
-        dst = res + src;
-        return (((dst ^ src) & (dst ^ res)) >> top) & 1;
-    case CC_SBB:
-        dst = res + src + 1;
-        return (((dst ^ src) & (dst ^ res)) >> top) & 1;
-    case CC_INC:
-        return (res & cc_mask(sz)) == 1ull << top;
-    case CC_DEC:
-        return (res & cc_mask(sz)) == (1ull << top) - 1;
-    case CC_MIXED:
-        return src & FLAG_OF;
-    default:
-        return false;
-    }
+    unsigned kind = cpu->cc.op >> 2, top = cc_top(cpu);
+    if (kind == CC_FLAGS) return cpu->rflags & FLAG_OF;
+    if (kind == CC_MIXED) return cpu->cc.src & FLAG_OF;
+    uint64_t c = cc_carries(cpu);
+    return (c >> top ^ c >> (top - 1)) & 1;
 }
 static inline bool cc_af(const struct cpu *cpu) {
-    uint64_t res = cpu->cc.res, src = cpu->cc.src;
-    switch (cpu->cc.op >> 2) {
-    case CC_FLAGS:
-        return cpu->rflags & FLAG_AF;
-    case CC_ADD:
-        return ((res - src) ^ src ^ res) & 0x10;
-    case CC_ADC:
-        return ((res - src - 1) ^ src ^ res) & 0x10;
-    case CC_SUB:
-        return ((res + src) ^ src ^ res) & 0x10;
-    case CC_SBB:
-        return ((res + src + 1) ^ src ^ res) & 0x10;
-    case CC_INC:
-        return (res & 0xF) == 0;
-    case CC_DEC:
-        return (res & 0xF) == 0xF;
-    case CC_MIXED:
-        return src & FLAG_AF;
-    default:
-        return false;
-    }
+    unsigned kind = cpu->cc.op >> 2;
+    if (kind == CC_FLAGS) return cpu->rflags & FLAG_AF;
+    if (kind == CC_MIXED) return cpu->cc.src & FLAG_AF;
+    return cc_carries(cpu) >> 3 & 1;
 }
 static inline bool cc_is_flags(const struct cpu *cpu) { return (cpu->cc.op >> 2) == CC_FLAGS; }
 static inline bool cc_zf(const struct cpu *cpu) {
@@ -152,10 +125,15 @@ static inline bool cc_test(const struct cpu *cpu, unsigned cond) {
 /* The whole RFLAGS image, with arithmetic flags computed. */
 static inline uint32_t flags_get(const struct cpu *cpu) {
     if (cc_is_flags(cpu)) return cpu->rflags;
-    return (cpu->rflags & ~FLAG_ARITH) | (cc_cf(cpu) ? FLAG_CF : 0) | (cc_pf(cpu) ? FLAG_PF : 0) |
-           (cc_af(cpu) ? FLAG_AF : 0) | (cc_zf(cpu) ? FLAG_ZF : 0) | (cc_sf(cpu) ? FLAG_SF : 0) |
-           (cc_of(cpu) ? FLAG_OF : 0);
+    unsigned kind = cpu->cc.op >> 2, top = cc_top(cpu);
+    uint64_t res = cpu->cc.res, c = cc_carries(cpu);
+    uint32_t flags = (uint32_t)(c >> 3 & 1) << 4 | (uint32_t)((c >> top ^ c >> (top - 1)) & 1) << 11;
+    flags |= kind == CC_INC || kind == CC_DEC ? (uint32_t)cpu->cc.src & 1 : (uint32_t)(c >> top & 1);
+    if (kind == CC_MIXED) flags = (uint32_t)cpu->cc.src & (FLAG_CF | FLAG_AF | FLAG_OF);
+    flags |= (res ? 0 : FLAG_ZF) | (cc_pf(cpu) ? FLAG_PF : 0) | (uint32_t)(res >> 63) << 7;
+    return (cpu->rflags & ~FLAG_ARITH) | flags;
 }
+_Static_assert(FLAG_CF == 1 && FLAG_AF == 1 << 4 && FLAG_SF == 1 << 7 && FLAG_OF == 1 << 11, "the shifts above");
 /* Put the arithmetic flags into rflags. */
 static inline void flags_materialize(struct cpu *cpu) {
     cpu->rflags = flags_get(cpu);

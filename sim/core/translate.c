@@ -109,16 +109,9 @@ static bool is_stack_access(const struct cpu *cpu, const struct insn *i, unsigne
 static void walk_or_fault(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned access, struct mmu_result *r) {
     for (unsigned n = 0; n < SECOND_STAGE_TRIES; n++) {
         walk(cpu, la, access, r);
-        switch (r->status) {
-        case MMU_OK:
-            return;
-        case MMU_PAGE_FAULT:
-            cpu_raise_pf(cpu, la, r->error);
-        case MMU_NOT_CANONICAL:
-            cpu_raise(cpu, is_stack_access(cpu, i, access) ? VEC_SS : VEC_GP);
-        default:
-            break;
-        }
+        if (__builtin_expect(r->status == MMU_OK, 1)) return;
+        if (r->status == MMU_PAGE_FAULT) cpu_raise_pf(cpu, la, r->error);
+        if (r->status == MMU_NOT_CANONICAL) cpu_raise(cpu, is_stack_access(cpu, i, access) ? VEC_SS : VEC_GP);
         cpu->virt.ops->second_stage_fault(cpu, r, access & (MEM_READ | MEM_WRITE | MEM_EXEC));
     }
     cpu_gp0(cpu);
