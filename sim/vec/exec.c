@@ -159,8 +159,7 @@ static __attribute__((noinline)) void end_other(struct cpu *cpu, const struct in
     case V_TO_K:
         cpu->vec.k[i->reg & 7] = x->g & x->k;
         break;
-    case V_TO_MMX:
-        mmx_touch(cpu);
+    case V_TO_MMX: /* the state is MMX already */
         mmx_write(cpu, i->reg, x->r.u64[0]);
         break;
     case V_TO_FLAGS:
@@ -175,8 +174,9 @@ static __attribute__((noinline)) void end_other(struct cpu *cpu, const struct in
 void vec_end_sse(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     struct vx *x = &cpu->vx;
     union vec *d = &cpu->vec.zmm[i->reg & 31];
+    /* MMX state is entered even by an instruction that ends with #XM */
+    if ((unlikely((desc & V_SRC) == V_SRC_MMX) && i->form == FORM_RR) || (desc & V_TO) == V_TO_MMX) mmx_touch(cpu);
     end_fp(cpu, i, desc);
-    if (unlikely((desc & V_SRC) == V_SRC_MMX) && i->form == FORM_RR) mmx_touch(cpu);
     if (desc & V_TO) return end_other(cpu, i, desc);
     if (i->form == FORM_MR) return vec_store(cpu, i, &x->r, mem_bytes(x, desc));
     if (desc & V_SCALAR) {
@@ -290,6 +290,8 @@ static void load_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
         else
             memset(&x->m, 0, 8);
         broadcast(&x->m, log2, size < 16 ? 16 : size);
+    } else if (desc & V_SRC) {
+        vec_load(cpu, i, &x->m, size);
     } else {
         vec_load_masked(cpu, i, &x->m, log2, size >> log2, k);
     }

@@ -129,6 +129,8 @@ static void show_environment(const char *who, const struct isa_fpu *f) {
            f->ftw, f->fop, (unsigned long long)f->fip, (unsigned long long)f->fdp);
 }
 
+static const uint8_t *physical(const struct isa_fpu *f, unsigned n) { return f->st[(n - (f->fsw >> 11)) & 7]; }
+
 static void show_fpu(const struct isa_case *c, const struct isa_result *hr, const struct isa_result *sr) {
     const struct isa_fpu *h = &hr->fpu, *s = &sr->fpu;
     if (same_fpu(h, s)) return;
@@ -138,8 +140,10 @@ static void show_fpu(const struct isa_case *c, const struct isa_result *hr, cons
         if (h->k[n] != s->k[n])
             printf("#   k%u: before %016llx host %016llx sim %016llx\n", n, (unsigned long long)c->fpu.k[n],
                    (unsigned long long)h->k[n], (unsigned long long)s->k[n]);
-    for (unsigned n = 0; n < 8; n++)
-        if (memcmp(h->st[n], s->st[n], 10)) show_bytes("st", n, c->fpu.st[n], h->st[n], s->st[n], 10);
+    for (unsigned n = 0; n < 8; n++) { /* the physical registers: TOP may differ, too */
+        const uint8_t *hb = physical(h, n), *sb = physical(s, n);
+        if (memcmp(hb, sb, 10)) show_bytes("R", n, physical(&c->fpu, n), hb, sb, 10);
+    }
 }
 
 static void show_line(const char *who, const struct isa_result *r) {
