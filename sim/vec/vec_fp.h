@@ -21,7 +21,7 @@ static inline struct fp_env *vx_env(struct vx *x) {
  * e, a and b. */
 #define FP_KERNELS2(name, N, expr)                                                                                     \
     static inline uint##N##_t f_##name##_##N(struct fp_env *e, uint##N##_t a, uint##N##_t b, const struct vx *x) {     \
-        (void)x;                                                                                                       \
+        (void)e, (void)x;                                                                                              \
         return expr;                                                                                                   \
     }                                                                                                                  \
     static void kp_##name##_##N(struct vx *x) {                                                                        \
@@ -33,7 +33,7 @@ static inline struct fp_env *vx_env(struct vx *x) {
     }
 #define FP_KERNELS1(name, N, expr)                                                                                     \
     static inline uint##N##_t f_##name##_##N(struct fp_env *e, uint##N##_t b, const struct vx *x) {                    \
-        (void)x;                                                                                                       \
+        (void)e, (void)x;                                                                                              \
         return expr;                                                                                                   \
     }                                                                                                                  \
     static void kp_##name##_##N(struct vx *x) {                                                                        \
