@@ -237,10 +237,10 @@ void vec_begin_vex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     begin_fp(cpu, i, desc);
 }
 
-/* The elements above the first come from the first source. */
-static inline void complete_scalar(struct vx *x, uint32_t desc) {
+/* The elements above the first come from the first source, unless the row says otherwise. `d`: the destination */
+static inline void complete_scalar(struct vx *x, const union vec *d, uint32_t desc) {
     union vec t = {.u64 = {0}};
-    if (!(desc & V_ZERO_ABOVE)) memcpy(&t, x->a, 16);
+    if (!(desc & V_ZERO_ABOVE)) memcpy(&t, desc & V_KEEP_ABOVE ? d : x->a, 16);
     memcpy(&t, &x->r, 1u << (desc & V_ESZ));
     x->r.u64[0] = t.u64[0];
     x->r.u64[1] = t.u64[1];
@@ -253,7 +253,7 @@ void vec_end_vex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     if (i->form == FORM_MR) return vec_store(cpu, i, &x->r, mem_bytes(x, desc));
     unsigned bytes = dest_bytes(x, desc);
     if (desc & V_SCALAR) {
-        complete_scalar(x, desc);
+        complete_scalar(x, &cpu->vec.zmm[i->reg & 31], desc);
         bytes = 16;
     }
     union vec *d = &cpu->vec.zmm[i->reg & 31];
@@ -361,7 +361,7 @@ static void end_scalar_evex(struct cpu *cpu, const struct insn *i, uint32_t desc
             memcpy(&x->r, d, size);
     }
     if (i->mask & VEC_MASK_REG && (desc & V_FP)) x->a = &cpu->vec.zmm[i->vreg & 31]; /* not the neutral copy */
-    complete_scalar(x, desc);
+    complete_scalar(x, d, desc);
     d->u64[0] = x->r.u64[0];
     d->u64[1] = x->r.u64[1];
     vec_clear_above(cpu, i->reg & 31, 16);

@@ -62,6 +62,7 @@ enum vec_desc {
     V_SCALAR = 1 << 16,     /* only element 0 is written; the others come from the first source (VEX) or stay (SSE) */
     V_FP = 1 << 17,         /* raises floating-point exceptions */
     V_INT = 1 << 18,        /* with V_FP: the source's elements are integers */
+    V_KEEP_ABOVE = 1 << 21, /* with V_SCALAR: they stay */
     V_ZERO_ABOVE = 1 << 20, /* with V_SCALAR: the other elements are cleared */
     V_MEM_FIRST = 1 << 19,  /* VEC_SWAP means that memory is the first of two sources, not the last of three */
 };

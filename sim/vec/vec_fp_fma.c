@@ -95,10 +95,11 @@ KERNELS_COMPLEX(ccmadd, true, true)
 static void k_dpbf16(struct vx *x) { FP_EACH(32) x->r.u32[j] = fp32_dpbf16(x->r.u32[j], x->a->u32[j], x->b->u32[j]); }
 
 // clang-format off
+#define KEEP (V_RMW | V_KEEP_ABOVE)
 #define FMA3(V, E, NAME, k)                                                                                            \
-    FP_ROWS_32_64(V, NAME##132, k##132, V_RMW) FP_ROWS_16(E, NAME##132, k##132, V_RMW)                                 \
-    FP_ROWS_32_64(V, NAME##213, k##213, V_RMW) FP_ROWS_16(E, NAME##213, k##213, V_RMW)                                 \
-    FP_ROWS_32_64(V, NAME##231, k##231, V_RMW) FP_ROWS_16(E, NAME##231, k##231, V_RMW)
+    FP_ROWS_32_64(V, NAME##132, k##132, KEEP) FP_ROWS_16(E, NAME##132, k##132, KEEP)                                 \
+    FP_ROWS_32_64(V, NAME##213, k##213, KEEP) FP_ROWS_16(E, NAME##213, k##213, KEEP)                                 \
+    FP_ROWS_32_64(V, NAME##231, k##231, KEEP) FP_ROWS_16(E, NAME##231, k##231, KEEP)
 #define FMA3_ALTERNATING_(V, E, NAME, k)                                                                               \
     V(NAME##PS, kp_##k##_32, FP_P(32) | V_RMW) V(NAME##PD, kp_##k##_64, FP_P(64) | V_RMW)                              \
     E(NAME##PH, kp_##k##_16, FP_P(16) | V_RMW)
@@ -118,7 +119,7 @@ static void k_dpbf16(struct vx *x) { FP_EACH(32) x->r.u32[j] = fp32_dpbf16(x->r.
     FMA4(X, VFMADD, madd) FMA4(X, VFMSUB, msub) FMA4(X, VFNMADD, nmadd) FMA4(X, VFNMSUB, nmsub)                        \
     FMA4_ALTERNATING(X, VFMADDSUB, maddsub) FMA4_ALTERNATING(X, VFMSUBADD, msubadd)                                    \
     COMPLEX(E, VFMULC, cmul, 0) COMPLEX(E, VFCMULC, ccmul, 0)                                                          \
-    COMPLEX(E, VFMADDC, cmadd, V_RMW) COMPLEX(E, VFCMADDC, ccmadd, V_RMW)                                              \
+    COMPLEX(E, VFMADDC, cmadd, KEEP) COMPLEX(E, VFCMADDC, ccmadd, KEEP)                                              \
     E(VDPBF16PS, k_dpbf16, V_E(32) | V_RMW)
 // clang-format on
 VEC_TABLE(vec_group_fp_fma, ROWS);
