@@ -166,7 +166,7 @@ static void fill_evex(const struct zinsn *z, struct insn *out) {
         out->mask |= (uint8_t)((e->L2 << 1 | e->L) << 5);
     else if (e->b)
         out->mask |= VEC_MASK_SAE;
-    if (no_fault_suppression(z->i.meta.exception_class)) out->venc |= VEC_NF;
+    if (no_fault_suppression(z->i.meta.exception_class) || out->id == INSN_VCVTNE2PS2BF16) out->venc |= VEC_NF;
 }
 
 static uint8_t length_of(const struct zinsn *z, uint8_t encoding) {

@@ -25,8 +25,7 @@ uint64_t soft_scalef(struct fp_env *e, enum fp_format f, uint64_t a, uint64_t b)
     if (n.class == NUM_QNAN && m.class == NUM_INF) return m.sign ? pack_zero(f, false) : pack_inf(f, false);
     if (nan_of(e, f, &n, &nan) || nan_of(e, f, &m, &nan)) return nan;
     if (m.class == NUM_INF && n.class == (m.sign ? NUM_INF : NUM_ZERO)) return invalid(e, f);
-    raise_denormal(e, &n);
-    raise_denormal(e, &m);
+    raise_denormal(e, &n); /* of the scale it is not looked for */
     if (m.class == NUM_INF) return m.sign ? pack_zero(f, n.sign) : pack_inf(f, n.sign);
     if (n.class == NUM_FINITE) {
         bool inexact, up;
@@ -114,7 +113,8 @@ uint64_t soft_reduce(struct fp_env *e, enum fp_format f, uint64_t a, unsigned im
     uint64_t nan;
     if (nan_of(e, f, &n, &nan)) return nan;
     if (n.class != NUM_FINITE) return pack_zero(f, rc == FP_DOWN);
-    struct number rounded = unpack(f, soft_round(e, f, a, rc, imm & 8, imm >> 4));
+    /* the difference is what may be inexact, not the integer on the way to it */
+    struct number rounded = unpack(f, soft_round(e, f, a, rc, true, imm >> 4));
     rounded.sign ^= true;
     number_add(&r, &n, &rounded, rc);
     struct fp_env own = *e;

@@ -108,8 +108,16 @@ static __attribute__((noinline)) void own_environment(struct cpu *cpu, const str
              embedded);
 }
 
+/* The store of a result must not fault once exceptions have been raised. */
+static __attribute__((noinline)) void probe_store(struct cpu *cpu, const struct insn *i, uint32_t desc) {
+    unsigned log2 = desc & V_ESZ;
+    vec_probe_masked(cpu, i, log2, mem_bytes(&cpu->vx, desc) >> log2, cpu->vx.k);
+}
+
 static inline void begin_fp(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     if (!(desc & V_FP)) return;
+    if (unlikely(i->form == FORM_MR)) probe_store(cpu, i, desc);
+    if (unlikely((desc & V_TO) == V_TO_MMX)) mmx_touch(cpu); /* an exception does not undo the transition */
     if (unlikely(rounds_itself(i)))
         own_environment(cpu, i, true);
     else if (unlikely(cpu->vec.env.soft))
@@ -283,7 +291,9 @@ static void load_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     uint64_t k = x->k;
     x->b = &x->m;
     if (size < 16) x->m.u64[0] = x->m.u64[1] = 0;
-    if (i->mask & VEC_MASK_B) {
+    if (desc & V_SRC) {
+        vec_load(cpu, i, &x->m, size);
+    } else if (i->mask & VEC_MASK_B) {
         size = (desc & V_MEM) == V_MEM_HALF ? x->bytes / 2 : (desc & V_MEM) == V_MEM_QUARTER ? x->bytes / 4 : x->bytes;
         if ((k & ((elements(x, desc) < 64 ? 1ull << elements(x, desc) : 0) - 1)) || (i->venc & VEC_NF))
             vec_load(cpu, i, &x->m, 1u << log2);
@@ -298,14 +308,15 @@ static void load_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     if (desc & V_SRC) other_memory(x);
 }
 
-/* Elements that the mask keeps out must raise nothing: they compute with 1.0, or the integer 0. */
+/* Elements that the mask keeps out must raise nothing: they compute with 4.0, which no operation makes
+ * inexact or special, or the integer 0. */
 static void neutralize(struct vx *x, const union vec **source, union vec *copy, unsigned log2, unsigned n,
                        bool integer) {
-    static const uint64_t one[4] = {0, 0x3C00, 0x3F800000, 0x3FF0000000000000};
+    static const uint64_t four[4] = {0, 0x4400, 0x40800000, 0x4010000000000000};
     *copy = **source;
     for (unsigned j = 0; j < n; j++)
         if (!(x->k >> j & 1))
-            memcpy(&copy->u8[j << log2], integer ? (const uint64_t *)&(uint64_t){0} : &one[log2], 1u << log2);
+            memcpy(&copy->u8[j << log2], integer ? (const uint64_t *)&(uint64_t){0} : &four[log2], 1u << log2);
     *source = copy;
 }
 

@@ -135,16 +135,21 @@ void vec_load_masked(struct cpu *cpu, const struct insn *i, void *buf, unsigned 
     }
 }
 
+void vec_probe_masked(struct cpu *cpu, const struct insn *i, unsigned esz, unsigned n, uint64_t k) {
+    unsigned bytes = 1u << esz;
+    k &= all_of(n);
+    check_alignment(cpu, i, n << esz, k);
+    for (; k; k &= k - 1) {
+        uint64_t la = element(cpu, i, esz, (unsigned)__builtin_ctzll(k), MEM_WRITE);
+        if (!host_of(cpu, la, bytes, true)) mem_probe(cpu, i, la, bytes, MEM_WRITE);
+    }
+}
+
 void vec_store_masked(struct cpu *cpu, const struct insn *i, const void *buf, unsigned esz, unsigned n, uint64_t k) {
     unsigned size = n << esz, bytes = 1u << esz;
     k &= all_of(n);
     if (k == all_of(n) && (!(i->mask & VEC_MASK_REG) || whole(cpu, i, size, true))) return vec_store(cpu, i, buf, size);
-    check_alignment(cpu, i, size, k);
-    for (uint64_t left = k; left; left &= left - 1) {
-        unsigned j = (unsigned)__builtin_ctzll(left);
-        uint64_t la = element(cpu, i, esz, j, MEM_WRITE);
-        if (!host_of(cpu, la, bytes, true)) mem_probe(cpu, i, la, bytes, MEM_WRITE);
-    }
+    vec_probe_masked(cpu, i, esz, n, k);
     for (uint64_t left = k; left; left &= left - 1) {
         unsigned j = (unsigned)__builtin_ctzll(left);
         uint64_t la = element(cpu, i, esz, j, MEM_WRITE);

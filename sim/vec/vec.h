@@ -56,8 +56,8 @@ enum vec_desc {
     V_TO_GPR = 1 << 12, /* 64 bits: clears the upper half when the result has 32 */
     V_TO_K = 2 << 12,   /* and with the opmask */
     V_TO_MMX = 3 << 12,
-    V_TO_FLAGS = 4 << 12, /* CF, PF, AF, ZF, SF, OF as in RFLAGS */
-    V_TO_NONE = 5 << 12,  /* the kernel has done it */
+    V_TO_FLAGS = 4 << 12,   /* CF, PF, AF, ZF, SF, OF as in RFLAGS */
+    V_TO_NONE = 5 << 12,    /* the kernel has done it */
     V_RMW = 1 << 15,        /* x->r holds the old destination to begin with */
     V_SCALAR = 1 << 16,     /* only element 0 is written; the others come from the first source (VEX) or stay (SSE) */
     V_FP = 1 << 17,         /* raises floating-point exceptions */
@@ -113,6 +113,8 @@ void vec_store(struct cpu *cpu, const struct insn *i, const void *buf, unsigned 
  * not read are 0 or anything. All faults of a store come before its first write. */
 void vec_load_masked(struct cpu *cpu, const struct insn *i, void *buf, unsigned esz, unsigned n, uint64_t k);
 void vec_store_masked(struct cpu *cpu, const struct insn *i, const void *buf, unsigned esz, unsigned n, uint64_t k);
+/* Raise what such a store would, writing nothing. */
+void vec_probe_masked(struct cpu *cpu, const struct insn *i, unsigned esz, unsigned n, uint64_t k);
 
 /* ---- write-back ---- */
 
