@@ -119,8 +119,9 @@ uint64_t soft_reduce(struct fp_env *e, enum fp_format f, uint64_t a, unsigned im
     number_add(&r, &n, &rounded, rc);
     struct fp_env own = *e;
     own.rc = (uint8_t)rc;
+    own.flags = own.unmasked = 0; /* underflow is not reported */
     uint64_t v = number_pack(&own, f, &r);
-    e->flags = own.flags;
+    fp_raise(e, own.flags & (imm & 8 ? FP_IE : FP_IE | FP_PE));
     return v;
 }
 

@@ -108,6 +108,11 @@ static __attribute__((noinline)) void own_environment(struct cpu *cpu, const str
              embedded);
 }
 
+/* An MMX register is read or written by an instruction on XMM registers. */
+static inline bool meets_mmx(const struct insn *i, uint32_t desc) {
+    return (desc & V_TO) == V_TO_MMX || ((desc & V_SRC) == V_SRC_MMX && i->form == FORM_RR);
+}
+
 /* The store of a result must not fault once exceptions have been raised. */
 static __attribute__((noinline)) void probe_store(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     unsigned log2 = desc & V_ESZ;
@@ -117,7 +122,7 @@ static __attribute__((noinline)) void probe_store(struct cpu *cpu, const struct 
 static inline void begin_fp(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     if (!(desc & V_FP)) return;
     if (unlikely(i->form == FORM_MR)) probe_store(cpu, i, desc);
-    if (unlikely((desc & V_TO) == V_TO_MMX)) mmx_touch(cpu); /* an exception does not undo the transition */
+    if (unlikely(meets_mmx(i, desc))) mmx_touch(cpu); /* an exception does not undo the transition */
     if (unlikely(rounds_itself(i)))
         own_environment(cpu, i, true);
     else if (unlikely(cpu->vec.env.soft))
@@ -145,7 +150,7 @@ static inline void end_fp(struct cpu *cpu, const struct insn *i, uint32_t desc) 
 void vec_begin_sse(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     struct vx *x = &cpu->vx;
     vec_gate(cpu, i);
-    if ((desc & V_SRC) == V_SRC_MMX || (desc & V_TO) == V_TO_MMX) mmx_begin(cpu, i);
+    if (meets_mmx(i, desc)) mmx_begin(cpu, i);
     begin(cpu, i, 16);
     if (i->form == FORM_RM)
         load_source(cpu, i, desc);

@@ -136,9 +136,14 @@ void vec_load_masked(struct cpu *cpu, const struct insn *i, void *buf, unsigned 
 }
 
 void vec_probe_masked(struct cpu *cpu, const struct insn *i, unsigned esz, unsigned n, uint64_t k) {
-    unsigned bytes = 1u << esz;
+    unsigned bytes = 1u << esz, size = n << esz;
     k &= all_of(n);
-    check_alignment(cpu, i, n << esz, k);
+    if (!(i->mask & VEC_MASK_REG) && k == all_of(n)) {
+        uint64_t la = vec_linear(cpu, i, size, MEM_WRITE);
+        if (!host_of(cpu, la, size, true)) mem_probe(cpu, i, la, size, MEM_WRITE);
+        return;
+    }
+    check_alignment(cpu, i, size, k);
     for (; k; k &= k - 1) {
         uint64_t la = element(cpu, i, esz, (unsigned)__builtin_ctzll(k), MEM_WRITE);
         if (!host_of(cpu, la, bytes, true)) mem_probe(cpu, i, la, bytes, MEM_WRITE);
