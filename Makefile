@@ -16,6 +16,10 @@ WARN     := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvl
 OPT      ?= -O2 -g -fno-plt
 CFLAGS   ?=
 ALL_CFLAGS = $(CSTD) $(WARN) $(OPT) -fPIC -fno-strict-aliasing -fwrapv -foptimize-sibling-calls -fvisibility=hidden -I. $(CFLAGS)
+# make FP=portable BUILD=build-portable: floating point without the host's units, as on hosts that are not x86-64
+ifeq ($(FP),portable)
+ALL_CFLAGS += -DFP_PORTABLE
+endif
 ALL_LDFLAGS = $(LDFLAGS)
 LIBS     := -lZydis -lcapstone
 

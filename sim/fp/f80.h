@@ -112,16 +112,34 @@ static inline int64_t f80_to_int(struct fpu_regs *f, const struct f80 *a, unsign
 void f80_to_bcd(struct fpu_regs *f, uint8_t bcd[10], const struct f80 *a);
 
 /* The transcendental instructions. On a host with an x87 unit its results; else those of sim/fp/x87_trans.c, which may
- * differ in the last bit. x is ST(0), y is ST(1). fptan, sin, cos and sincos set C2 and change nothing when |x| >=
- * 2^63. */
-void f80_f2xm1(struct fpu_regs *f, struct f80 *d, const struct f80 *x);
-void f80_fyl2x(struct fpu_regs *f, struct f80 *d, const struct f80 *x, const struct f80 *y);
-void f80_fyl2xp1(struct fpu_regs *f, struct f80 *d, const struct f80 *x, const struct f80 *y);
-void f80_fpatan(struct fpu_regs *f, struct f80 *d, const struct f80 *x, const struct f80 *y);
-void f80_fsin(struct fpu_regs *f, struct f80 *d, const struct f80 *x);
-void f80_fcos(struct fpu_regs *f, struct f80 *d, const struct f80 *x);
-void f80_fsincos(struct fpu_regs *f, struct f80 *sine, struct f80 *cosine, const struct f80 *x);
-/* *one is what FPTAN pushes: 1.0, or the NaN when *tangent is one */
-void f80_fptan(struct fpu_regs *f, struct f80 *tangent, struct f80 *one, const struct f80 *x);
+ * differ in the last bit. x is ST(0), y is ST(1). fsin, fcos, fsincos and fptan set C2 and leave x as the
+ * result when |x| >= 2^63; then, and with an unmasked IE or DE, nothing is to be pushed. */
+#define F80_BINARY(op)                                                                                                 \
+    static inline void f80_##op(struct fpu_regs *f, struct f80 *d, const struct f80 *x, const struct f80 *y) {         \
+        F80_HOST(f, host_f80_##op(f, d, y, x));                                                                        \
+        soft_f80_##op(f, d, x, y);                                                                                     \
+    }
+#define F80_UNARY(op)                                                                                                  \
+    static inline void f80_##op(struct fpu_regs *f, struct f80 *d, const struct f80 *x) {                              \
+        F80_HOST(f, host_f80_##op(f, d, x));                                                                           \
+        soft_f80_##op(f, d, x);                                                                                        \
+    }
+F80_UNARY(f2xm1)
+F80_UNARY(fsin)
+F80_UNARY(fcos)
+F80_BINARY(fyl2x)
+F80_BINARY(fyl2xp1)
+F80_BINARY(fpatan)
+#undef F80_UNARY
+#undef F80_BINARY
+/* `under` takes the place of x, `pushed` is pushed: sine and cosine, tangent and 1.0; twice the NaN if it is one. */
+static inline void f80_fsincos(struct fpu_regs *f, struct f80 *under, struct f80 *pushed, const struct f80 *x) {
+    F80_HOST(f, host_f80_fsincos(f, under, pushed, x));
+    soft_f80_fsincos(f, under, pushed, x);
+}
+static inline void f80_fptan(struct fpu_regs *f, struct f80 *under, struct f80 *pushed, const struct f80 *x) {
+    F80_HOST(f, host_f80_fptan(f, under, pushed, x));
+    soft_f80_fptan(f, under, pushed, x);
+}
 
 #endif

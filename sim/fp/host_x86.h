@@ -140,17 +140,15 @@ static inline void host_fp64x2_fma(void *d, const void *a, const void *b, const 
     static inline __m128i host_cmp_##type(__m128i a, __m128i b, unsigned predicate) {                                  \
         switch (predicate) {                                                                                           \
             HOST_CMP_SSE(type, 0)                                                                                      \
-            HOST_CMP_SSE(type, 1)                                                                                      \
-            HOST_CMP_SSE(type, 2)                                                                                      \
-            HOST_CMP_SSE(type, 3) HOST_CMP_SSE(type, 4) HOST_CMP_SSE(type, 5) HOST_CMP_SSE(type, 6)                    \
-                HOST_CMP_SSE(type, 7) HOST_CMP_VEX(type, 8) HOST_CMP_VEX(type, 9) HOST_CMP_VEX(type, 10)               \
-                    HOST_CMP_VEX(type, 11) HOST_CMP_VEX(type, 12) HOST_CMP_VEX(type, 13) HOST_CMP_VEX(type, 14)        \
-                        HOST_CMP_VEX(type, 15) HOST_CMP_VEX(type, 16) HOST_CMP_VEX(type, 17) HOST_CMP_VEX(type, 18)    \
-                            HOST_CMP_VEX(type, 19) HOST_CMP_VEX(type, 20) HOST_CMP_VEX(type, 21)                       \
-                                HOST_CMP_VEX(type, 22) HOST_CMP_VEX(type, 23) HOST_CMP_VEX(type, 24)                   \
-                                    HOST_CMP_VEX(type, 25) HOST_CMP_VEX(type, 26) HOST_CMP_VEX(type, 27)               \
-                                        HOST_CMP_VEX(type, 28) HOST_CMP_VEX(type, 29) HOST_CMP_VEX(type, 30)           \
-                                            HOST_CMP_VEX(type, 31)                                                     \
+            HOST_CMP_SSE(type, 1) HOST_CMP_SSE(type, 2) HOST_CMP_SSE(type, 3) HOST_CMP_SSE(type, 4)                    \
+                HOST_CMP_SSE(type, 5) HOST_CMP_SSE(type, 6) HOST_CMP_SSE(type, 7) HOST_CMP_VEX(type, 8)                \
+                    HOST_CMP_VEX(type, 9) HOST_CMP_VEX(type, 10) HOST_CMP_VEX(type, 11) HOST_CMP_VEX(type, 12)         \
+                        HOST_CMP_VEX(type, 13) HOST_CMP_VEX(type, 14) HOST_CMP_VEX(type, 15) HOST_CMP_VEX(type, 16)    \
+                            HOST_CMP_VEX(type, 17) HOST_CMP_VEX(type, 18) HOST_CMP_VEX(type, 19)                       \
+                                HOST_CMP_VEX(type, 20) HOST_CMP_VEX(type, 21) HOST_CMP_VEX(type, 22)                   \
+                                    HOST_CMP_VEX(type, 23) HOST_CMP_VEX(type, 24) HOST_CMP_VEX(type, 25)               \
+                                        HOST_CMP_VEX(type, 26) HOST_CMP_VEX(type, 27) HOST_CMP_VEX(type, 28)           \
+                                            HOST_CMP_VEX(type, 29) HOST_CMP_VEX(type, 30) HOST_CMP_VEX(type, 31)       \
         }                                                                                                              \
         return a;                                                                                                      \
     }
@@ -219,10 +217,9 @@ static inline enum fp_less host_fp64_order(uint64_t a, uint64_t b, bool quiet) {
 #define HOST_ROUND(insn)                                                                                               \
     switch (rc | (suppress_inexact ? 8u : 0u)) {                                                                       \
         HOST_ROUND_CASE(insn, 0)                                                                                       \
-        HOST_ROUND_CASE(insn, 1)                                                                                       \
-        HOST_ROUND_CASE(insn, 2)                                                                                       \
-        HOST_ROUND_CASE(insn, 3) HOST_ROUND_CASE(insn, 4) HOST_ROUND_CASE(insn, 8) HOST_ROUND_CASE(insn, 9)            \
-            HOST_ROUND_CASE(insn, 10) HOST_ROUND_CASE(insn, 11) HOST_ROUND_CASE(insn, 12)                              \
+        HOST_ROUND_CASE(insn, 1) HOST_ROUND_CASE(insn, 2) HOST_ROUND_CASE(insn, 3) HOST_ROUND_CASE(insn, 4)            \
+            HOST_ROUND_CASE(insn, 8) HOST_ROUND_CASE(insn, 9) HOST_ROUND_CASE(insn, 10) HOST_ROUND_CASE(insn, 11)      \
+                HOST_ROUND_CASE(insn, 12)                                                                              \
     }
 static inline uint32_t host_fp32_round(uint32_t a, enum fp_rc rc, bool suppress_inexact) {
     __m128i x = host_x32(a);
@@ -421,7 +418,7 @@ static inline int64_t host_f80_to_int(struct fpu_regs *f, const struct f80 *a, u
         host_x87_begin(f);                                                                                             \
         __asm__ volatile("fldt %1\n\t" insn "\n\tfnstsw %0" : "=a"(sw) : "m"(*a));                                     \
         if (sw & FSW_C2) {                                                                                             \
-            __asm__ volatile("fstp %st(0)");                                                                           \
+            __asm__ volatile("fstpt %0" : "=m"(*st1));                                                                 \
         } else {                                                                                                       \
             __asm__ volatile("fstpt %0\n\tfstpt %1" : "=m"(*st0), "=m"(*st1));                                         \
         }                                                                                                              \
