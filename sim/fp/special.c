@@ -112,13 +112,14 @@ uint64_t soft_reduce(struct fp_env *e, enum fp_format f, uint64_t a, unsigned im
     enum fp_rc rc = imm & 4 ? (enum fp_rc)e->rc : (enum fp_rc)(imm & 3);
     uint64_t nan;
     if (nan_of(e, f, &n, &nan)) return nan;
-    if (n.class != NUM_FINITE) return pack_zero(f, rc == FP_DOWN);
+    if (n.class != NUM_FINITE) return pack_zero(f, n.class == NUM_ZERO && rc == FP_DOWN);
     /* the difference is what may be inexact, not the integer on the way to it */
     struct number rounded = unpack(f, soft_round(e, f, a, rc, true, imm >> 4));
     rounded.sign ^= true;
     number_add(&r, &n, &rounded, rc);
     struct fp_env own = *e;
     own.rc = (uint8_t)rc;
+    own.ftz = e->ftz && !(e->unmasked & FP_UE);
     own.flags = own.unmasked = 0; /* underflow is not reported */
     uint64_t v = number_pack(&own, f, &r);
     fp_raise(e, own.flags & (imm & 8 ? FP_IE : FP_IE | FP_PE));
