@@ -1,6 +1,9 @@
 /* Decoding with Zydis: prefixes, status, and the order of the steps. What the instruction is: identity.c; its operands:
  * operands.c. Source of the rules: SDM 2 "Instruction Format", APM 3 "Instruction Encoding". */
+#include <string.h>
+
 #include "decoder/private.h"
+#include "sim/arch/features.h"
 #include "sim/arch/x86.h"
 
 /* Real and virtual-8086 mode are decoded as 16-bit or 32-bit protected mode: the bytes mean the same, and what those
@@ -108,6 +111,34 @@ static enum decode_status decode_lock_mov_cr8(const uint8_t *bytes, size_t avail
     return DECODE_OK;
 }
 
+/* AVX-IFMA (VPMADD52LUQ and VPMADD52HUQ behind VEX) is later than Zydis 4.0. Its operands are those of VFMADD231PD, so
+ * the bytes are decoded again with that opcode. SDM 2 "VPMADD52LUQ". */
+static bool is_avx_ifma(const uint8_t *bytes, size_t avail, size_t *opcode) {
+    size_t k = 0;
+    while (k < avail && (bytes[k] == 0x67 || bytes[k] == 0x64 || bytes[k] == 0x65 || bytes[k] == 0x2E ||
+                         bytes[k] == 0x36 || bytes[k] == 0x3E || bytes[k] == 0x26))
+        k++;
+    *opcode = k + 3;
+    return k + 4 < avail && bytes[k] == 0xC4 && (bytes[k + 1] & 0x1F) == 2 && (bytes[k + 2] & 0x83) == 0x81 &&
+           (bytes[k + 3] == 0xB4 || bytes[k + 3] == 0xB5);
+}
+
+static enum decode_status decode_avx_ifma(const uint8_t *bytes, size_t avail, unsigned mode, unsigned page_off,
+                                          const struct decode_features *feat, size_t opcode, unsigned examined,
+                                          struct insn *out) {
+    struct decode_features all = *feat;
+    uint8_t copy[ZYDIS_MAX_INSTRUCTION_LENGTH];
+    size_t n = avail < sizeof copy ? avail : sizeof copy;
+
+    if (feat->cpu && !(feat->cpu[FEAT_AVXIFMA / 64] >> FEAT_AVXIFMA % 64 & 1)) return invalid(out, examined);
+    memcpy(copy, bytes, n);
+    copy[opcode] = 0xB8;
+    all.cpu = NULL;
+    enum decode_status status = decode(copy, n, mode, page_off, &all, out);
+    if (status == DECODE_OK) out->id = bytes[opcode] == 0xB4 ? INSN_VPMADD52LUQ : INSN_VPMADD52HUQ;
+    return status;
+}
+
 enum decode_status decode(const uint8_t *bytes, size_t avail, unsigned mode, unsigned page_off,
                           const struct decode_features *feat, struct insn *out) {
     ZydisDecoder decoder;
@@ -123,6 +154,9 @@ enum decode_status decode(const uint8_t *bytes, size_t avail, unsigned mode, uns
     ZyanStatus status = ZydisDecoderDecodeInstruction(&decoder, &context, bytes, avail, &z.i);
     if (status == ZYDIS_STATUS_ILLEGAL_LOCK && feat->cr8_legacy)
         return decode_lock_mov_cr8(bytes, avail, mode, page_off, feat, z.i.length, out);
+    size_t opcode;
+    if (status == ZYDIS_STATUS_DECODING_ERROR && is_avx_ifma(bytes, avail, &opcode))
+        return decode_avx_ifma(bytes, avail, mode, page_off, feat, opcode, z.i.length, out);
     if (!ZYAN_SUCCESS(status)) return failure(status, z.i.length, out);
     z.count = z.i.operand_count_visible < MAX_OPERANDS ? z.i.operand_count_visible : MAX_OPERANDS;
     status = ZydisDecoderDecodeOperands(&decoder, &context, &z.i, z.op, (ZyanU8)z.count);
