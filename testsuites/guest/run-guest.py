@@ -93,6 +93,8 @@ class Hvsim:
     names = {"intel": ["max-intel", "skylake-server", "nehalem"], "amd": ["max-amd", "zen3", "barcelona"]}
 
     def models(self, image):
+        if image_name(image).startswith("cet-"):
+            return ["max-intel,+shstk,+ibt", "max-intel,+shstk,-ibt", "max-intel,-shstk,+ibt", "max-amd,+shstk", "nehalem"]
         return self.names.get(vendor_of(image), self.names["intel"] + self.names["amd"])
 
     def run(self, job, timeout):
@@ -155,6 +157,8 @@ class Bochs:
     def models(self, image):
         if cpus_of(image) > 1:
             return []  # Debian's is built for one processor
+        if image_name(image).startswith("cet-"):
+            return ["tigerlake"]
         return {"intel": ["corei7_skylake_x"], "amd": ["ryzen"]}.get(vendor_of(image), ["corei7_skylake_x"])
 
     def run(self, job, timeout):
