@@ -99,3 +99,93 @@ static void k_dppd(struct vx *x) {
     S(DPPS, k_dpps, FP_P(32)) X(VDPPS, k_dpps, FP_P(32)) S(DPPD, k_dppd, FP_P(64)) X(VDPPD, k_dppd, FP_P(64))
 // clang-format on
 VEC_TABLE(vec_group_fp_arith, ROWS);
+
+/* ---- hot forms: the host's own instruction between loads and stores ---- */
+
+/* What is left to the general functions: denied groups, and an environment in which every exception must be looked at
+ */
+#define COLD(cpu, gate) unlikely(((cpu)->denied & (gate)) | (cpu)->vec.env.soft)
+
+/* The result of scalar element and of 16 bytes, written where each encoding wants it; `s` is the second source. */
+#define SSE_SCALAR(N, op) d->u##N[0] = fp##N##_##op(e, d->u##N[0], s->u##N[0])
+#define SSE_ROOT(N, op)   d->u##N[0] = fp##N##_##op(e, s->u##N[0])
+#define SSE_PACKED(N, op) fp##N##op(e, d, d, s)
+#define VEX_SCALAR(N, op)                                                                                              \
+    do {                                                                                                               \
+        const union vec *a = &cpu->vec.zmm[i->vreg];                                                                   \
+        const uint##N##_t v = fp##N##_##op(e, a->u##N[0], s->u##N[0]);                                                 \
+        const uint64_t low = a->u64[0];                                                                                \
+        const uint64_t high = a->u64[1];                                                                               \
+        d->u64[0] = low;                                                                                               \
+        d->u##N[0] = v;                                                                                                \
+        d->u64[1] = high;                                                                                              \
+        memset(&d->u8[16], 0, 48);                                                                                     \
+    } while (0)
+#define VEX_PACKED(N, op, bytes)                                                                                       \
+    do {                                                                                                               \
+        const union vec *a = &cpu->vec.zmm[i->vreg];                                                                   \
+        for (unsigned o = 0; o < (bytes); o += 16) fp##N##op(e, &d->u8[o], &a->u8[o], &s->u8[o]);                      \
+        memset(&d->u8[bytes], 0, 64 - (bytes));                                                                        \
+    } while (0)
+
+/* Three functions of a form: register, flat memory, flat memory without an index. B: bits of the memory operand; A: its
+ * alignment; rest: the general function. */
+#define HOT_MEM(name, gate, B, A, rest, sfx, ea, compute)                                                              \
+    OPFN hot_##name##_##sfx(struct cpu *cpu, const struct insn *i) {                                                   \
+        if (COLD(cpu, gate)) return rest(cpu, i);                                                                      \
+        HOST_R(B, ea(cpu, i), rest);                                                                                   \
+        if ((A) > 1 && unlikely(la_ & ((A)-1))) return rest(cpu, i);                                                   \
+        struct fp_env *e = &cpu->vec.env;                                                                              \
+        const union vec *s = p;                                                                                        \
+        union vec *d = &cpu->vec.zmm[i->reg];                                                                          \
+        compute;                                                                                                       \
+        NEXT(cpu, i);                                                                                                  \
+    }
+#define HOT(name, gate, B, A, rest, compute)                                                                           \
+    OPFN hot_##name##_r(struct cpu *cpu, const struct insn *i) {                                                       \
+        if (COLD(cpu, gate)) return rest(cpu, i);                                                                      \
+        struct fp_env *e = &cpu->vec.env;                                                                              \
+        const union vec *s = &cpu->vec.zmm[i->rm];                                                                     \
+        union vec *d = &cpu->vec.zmm[i->reg];                                                                          \
+        compute;                                                                                                       \
+        NEXT(cpu, i);                                                                                                  \
+    }                                                                                                                  \
+    HOT_MEM(name, gate, B, A, rest, f, ea_flat, compute)                                                               \
+    HOT_MEM(name, gate, B, A, rest, b, ea_base, compute)
+
+#define HOT_ALL(NAME, op)                                                                                              \
+    HOT(NAME##SS, GATE_SSE, 32, 1, op_sse_##NAME##SS, SSE_SCALAR(32, op))                                              \
+    HOT(NAME##SD, GATE_SSE, 64, 1, op_sse_##NAME##SD, SSE_SCALAR(64, op))                                              \
+    HOT(NAME##PS, GATE_SSE, 128, 16, op_sse_##NAME##PS, SSE_PACKED(32, x4_##op))                                       \
+    HOT(NAME##PD, GATE_SSE, 128, 16, op_sse_##NAME##PD, SSE_PACKED(64, x2_##op))                                       \
+    HOT(V##NAME##SS, GATE_AVX, 32, 1, op_vex_V##NAME##SS, VEX_SCALAR(32, op))                                          \
+    HOT(V##NAME##SD, GATE_AVX, 64, 1, op_vex_V##NAME##SD, VEX_SCALAR(64, op))                                          \
+    HOT(V##NAME##PS128, GATE_AVX, 128, 1, op_vex_V##NAME##PS, VEX_PACKED(32, x4_##op, 16))                             \
+    HOT(V##NAME##PD128, GATE_AVX, 128, 1, op_vex_V##NAME##PD, VEX_PACKED(64, x2_##op, 16))                             \
+    HOT(V##NAME##PS256, GATE_AVX, 256, 1, op_vex_V##NAME##PS, VEX_PACKED(32, x4_##op, 32))                             \
+    HOT(V##NAME##PD256, GATE_AVX, 256, 1, op_vex_V##NAME##PD, VEX_PACKED(64, x2_##op, 32))
+HOT_ALL(ADD, add)
+HOT_ALL(SUB, sub)
+HOT_ALL(MUL, mul)
+HOT_ALL(DIV, div)
+HOT_ALL(MIN, min)
+HOT_ALL(MAX, max)
+HOT(SQRTSS, GATE_SSE, 32, 1, op_sse_SQRTSS, SSE_ROOT(32, sqrt))
+HOT(SQRTSD, GATE_SSE, 64, 1, op_sse_SQRTSD, SSE_ROOT(64, sqrt))
+
+// clang-format off
+#define HOT_ROW(id, column, size, name)                                                                                \
+    {INSN_##id, column, FORM_RR, size, hot_##name##_r, NULL}, {INSN_##id, column, FORM_RM, size, hot_##name##_f, hot_##name##_b},
+#define HOT_ROWS(NAME)                                                                                                 \
+    HOT_ROW(NAME##SS, VEC_COL_SSE, 4, NAME##SS) HOT_ROW(NAME##SD, VEC_COL_SSE, 4, NAME##SD)                            \
+    HOT_ROW(NAME##PS, VEC_COL_SSE, 4, NAME##PS) HOT_ROW(NAME##PD, VEC_COL_SSE, 4, NAME##PD)                            \
+    HOT_ROW(V##NAME##SS, VEC_COL_VEX, VEC_ANY_SIZE, V##NAME##SS) HOT_ROW(V##NAME##SD, VEC_COL_VEX, VEC_ANY_SIZE, V##NAME##SD) \
+    HOT_ROW(V##NAME##PS, VEC_COL_VEX, 4, V##NAME##PS128) HOT_ROW(V##NAME##PS, VEC_COL_VEX, 5, V##NAME##PS256)          \
+    HOT_ROW(V##NAME##PD, VEC_COL_VEX, 4, V##NAME##PD128) HOT_ROW(V##NAME##PD, VEC_COL_VEX, 5, V##NAME##PD256)
+static const struct vec_hot rows_of_hot[] = {
+    HOT_ROWS(ADD) HOT_ROWS(SUB) HOT_ROWS(MUL) HOT_ROWS(DIV) HOT_ROWS(MIN) HOT_ROWS(MAX)
+    HOT_ROW(SQRTSS, VEC_COL_SSE, 4, SQRTSS) HOT_ROW(SQRTSD, VEC_COL_SSE, 4, SQRTSD)
+    {0}
+};
+// clang-format on
+const struct vec_hot_group vec_hot_fp_arith = {rows_of_hot};
