@@ -188,7 +188,7 @@ static struct form *find(struct enumeration *e, const struct answer *a, const st
     for (unsigned k = e->first; k < e->out->count; k++) {
         struct form *g = &e->out->form[k];
         if (g->mnemonic == a->i.mnemonic && g->signature == signature && g->masking == masking && g->b == f->b &&
-            g->on_host == a->on_host && (g->pp == f->pp) && (g->mem == f->mem || !modrm))
+            g->on_host == a->on_host && (g->pp == f->pp || f->map == 0) && (g->mem == f->mem || !modrm))
             return g;
     }
     return NULL;

@@ -66,5 +66,10 @@ bool host_is_amd(void);
 
 /* vgen.c: a random case of a form. false: the form doesn't exist in the mode */
 bool form_generate(struct isa_random *r, const struct form *f, bool mode32, struct isa_case *c);
+/* known.c: reserved by the manuals, but a host executes it */
+bool known_to_execute(const struct isa_case *c);
+
+/* reserved.c: bytes that are no instruction of the host, says the decoder */
+void reserved_generate(struct isa_random *r, const uint64_t *host, bool amd, bool mode32, struct isa_case *c);
 
 #endif

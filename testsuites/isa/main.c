@@ -11,7 +11,8 @@
 #include "testsuites/isa/forms.h"
 #include "testsuites/isa/random.h"
 
-#define BATCH 2000
+#define BATCH          2000
+#define RESERVED_SHARE 500 /* cases of reserved encodings for each case of a form */
 
 struct options {
     unsigned count; /* comparisons per form */
@@ -19,19 +20,21 @@ struct options {
     unsigned show; /* disagreements */
     const char *only[16];
     unsigned only_count;
-    bool integer, vector;
+    bool integer, vector, reserved;
     bool list, missing_ok, quick64;
 };
 
 struct tally {
     unsigned seen, wrong, missing;
+    bool various; /* its cases have little in common: more than two are shown */
 };
 
 struct run {
     struct options o;
     struct isa_sim *sim;
     struct forms *forms;
-    bool has32;
+    uint64_t features[HOST_FEATURE_WORDS];
+    bool has32, amd;
     unsigned shown;
     uint64_t passed, failed, missing;
     unsigned queued;
@@ -66,7 +69,7 @@ static void flush(struct run *r) {
             t->wrong++;
             break;
         }
-        if (t->wrong + t->missing > 2 || r->shown >= r->o.show) continue;
+        if ((t->wrong + t->missing > 2 && !t->various) || r->shown >= r->o.show) continue;
         r->shown++;
         isa_show(&r->c[k], &r->host[k], &sim, r->chained[k]);
     }
@@ -214,11 +217,25 @@ static void vector_part(struct run *r) {
     free(t);
 }
 
+static void reserved_part(struct run *r) {
+    struct isa_random rnd = {r->o.seed};
+    struct tally t = {.various = true};
+    for (uint64_t n = (uint64_t)RESERVED_SHARE * r->o.count; n > 0; n--) {
+        bool mode32;
+        struct isa_case *c = next_case(r, &rnd, &t, &mode32);
+        reserved_generate(&rnd, r->features, r->amd, mode32, c);
+        r->queued++;
+    }
+    flush(r);
+    printf("reserved encodings: %u run, %u executed by the host\n", t.seen, t.wrong + t.missing);
+}
+
 /* ---- options ---- */
 
 static void usage(void) {
     fprintf(stderr,
-            "usage: test-isa [--count N] [--seed N] [--show N] [--only PATTERN] [--integer | --vector] [--list]\n"
+            "usage: test-isa [--count N] [--seed N] [--show N] [--only PATTERN] [--integer | --vector | --reserved] "
+            "[--list]\n"
             "                [--missing-ok] [--64]\n"
             "  --count N       comparisons per form (default 100)\n"
             "  --seed N        another seed, other cases (default 1)\n"
@@ -226,6 +243,7 @@ static void usage(void) {
             "  --only PATTERN  x87 and vector forms whose mnemonic or name matches, as in 'VPADD*' or '*EVEX*{z}*';\n  "
             "                up to 16 times\n"
             "  --integer       the integer instructions only      --vector  x87 and vectors only\n"
+            "  --reserved      encodings that are no instruction, only\n"
             "  --list          every form with its number of cases\n"
             "  --missing-ok    instructions that the simulator does not have are no failure\n"
             "  --64            64-bit mode only\n");
@@ -241,7 +259,7 @@ static uint64_t number_after(int argc, char **argv, int *k) {
 }
 
 static struct options parse(int argc, char **argv) {
-    struct options o = {.count = 100, .seed = 1, .show = 10, .integer = true, .vector = true};
+    struct options o = {.count = 100, .seed = 1, .show = 10, .integer = true, .vector = true, .reserved = true};
     for (int k = 1; k < argc; k++) {
         const char *a = argv[k];
         if (!strcmp(a, "--count"))
@@ -251,11 +269,13 @@ static struct options parse(int argc, char **argv) {
         else if (!strcmp(a, "--show"))
             o.show = (unsigned)number_after(argc, argv, &k);
         else if (!strcmp(a, "--only") && k + 1 < argc && o.only_count < 16)
-            o.only[o.only_count++] = argv[++k], o.integer = false;
+            o.only[o.only_count++] = argv[++k], o.integer = o.reserved = false;
         else if (!strcmp(a, "--integer"))
-            o.vector = false;
+            o.vector = o.reserved = false;
         else if (!strcmp(a, "--vector"))
-            o.integer = false;
+            o.integer = o.reserved = false;
+        else if (!strcmp(a, "--reserved"))
+            o.integer = o.vector = false;
         else if (!strcmp(a, "--list"))
             o.list = true;
         else if (!strcmp(a, "--missing-ok"))
@@ -271,13 +291,12 @@ static struct options parse(int argc, char **argv) {
 int main(int argc, char **argv) {
     static struct run r;
     char err[256], model[1024];
-    uint64_t features[HOST_FEATURE_WORDS];
-    bool amd = host_is_amd();
     r.o = parse(argc, argv);
-    host_features(features);
-    host_model(features, amd, model, sizeof model);
+    r.amd = host_is_amd();
+    host_features(r.features);
+    host_model(r.features, r.amd, model, sizeof model);
     r.sim = isa_sim_create(model, isa_xstate_mask(), err, sizeof err);
-    r.forms = forms_enumerate(features, amd);
+    r.forms = forms_enumerate(r.features, r.amd);
     if (!r.sim || !r.forms) {
         fprintf(stderr, "test-isa: %s\n", r.sim ? "out of memory" : err);
         return 1;
@@ -288,6 +307,7 @@ int main(int argc, char **argv) {
         printf("# 64-bit mode only%s\n", r.o.quick64 ? "" : ": this host gives processes no 32-bit code segment");
     if (r.o.integer) integer_part(&r);
     if (r.o.vector) vector_part(&r);
+    if (r.o.reserved) reserved_part(&r);
     printf("%llu passed, %llu failed, %llu not in the simulator\n", (unsigned long long)r.passed,
            (unsigned long long)r.failed, (unsigned long long)r.missing);
     bool ok = !r.failed && (r.o.missing_ok || !r.missing);
