@@ -23,6 +23,10 @@ FIELD(dr6, "DR6")
 FIELD(dr7, "DR7")
 FIELD(g_pat, "G_PAT")
 FIELD(cs_attrib, "CS.attrib")
+FIELD(s_cet, "S_CET")
+FIELD(s_cet_valid, "bits of S_CET that exist")
+FIELD(rflags_vm, "RFLAGS.VM")
+FIELD(u_cet_ss, "U_CET.SH_STK_EN")
 FIELD(intercept_vmrun, "VMRUN intercept")
 FIELD(guest_asid, "GUEST_ASID")
 FIELD(tlb_control, "TLB_CONTROL")
@@ -73,6 +77,9 @@ HOLDS(efer_long, !(c->efer & (EFER_LMA | EFER_LME)))
 HOLDS(long_pae, c->cr4 &CR4_PAE)
 HOLDS(long_pe, c->cr0 &CR0_PE)
 HOLDS(long_cs, !(c->cr4 & CR4_PAE) || !(c->cs_attrib & VMCB_ATTRIB_L) || !(c->cs_attrib & VMCB_ATTRIB_D))
+HOLDS(cet_wp, !(c->cr4 & CR4_CET) || (c->cr0 & CR0_WP))
+HOLDS(cet_vm86, !(c->cr4 & CR4_CET) || !c->u_cet_ss || !c->rflags_vm)
+HOLDS(s_cet_mbz, !(c->s_cet & ~c->s_cet_valid))
 HOLDS(vmrun_bit, c->intercept_vmrun)
 HOLDS(asid_nonzero, c->guest_asid)
 
@@ -143,6 +150,12 @@ const struct svm_check svm_checks[] = {
      long_paging, long_pe, "bit 0 (PE) set", {F(cr0), F(efer)}},
     {"svm.long.cs-l-d", CONSISTENCY, "EFER.LME, CR0.PG, CR4.PAE, CS.L and CS.D must not all be set",
      long_paging, long_cs, "bit 9 (L) or bit 10 (D) clear", {F(cs_attrib), F(efer), F(cr0), F(cr4)}},
+    {"svm.cr4.cet-without-wp", CONSISTENCY, "CR4.CET must not be set while CR0.WP is 0",
+     always, cet_wp, "bit 23 (CET) clear, or bit 16 (WP) of CR0 set", {F(cr4), F(cr0)}},
+    {"svm.cet.virtual-8086", CONSISTENCY, "CR4.CET, U_CET.SH_STK_EN and RFLAGS.VM must not all be set",
+     always, cet_vm86, "bit 23 (CET) clear, or RFLAGS.VM 0", {F(cr4), F(u_cet_ss), F(rflags_vm)}},
+    {"svm.s-cet.mbz", CONSISTENCY, "No reserved bit of S_CET may be set",
+     always, s_cet_mbz, "only bits that this processor has", {F(s_cet), F(s_cet_valid)}},
     {"svm.intercept.vmrun", CONSISTENCY, "The VMRUN intercept must be set",
      always, vmrun_bit, "bit 0 of offset 010h set", {F(intercept_vmrun)}},
     {"svm.iopm.address", CONSISTENCY, "The I/O permission map must end below the maximum physical address",

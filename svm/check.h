@@ -10,7 +10,7 @@
 /* Everything the rules read. Compared as bytes: zero it before filling. */
 struct svm_check_ctx {
     /* VMCB, save area */
-    uint64_t efer, cr0, cr3, cr4, dr6, dr7, g_pat;
+    uint64_t efer, cr0, cr3, cr4, dr6, dr7, g_pat, rflags_vm, s_cet;
     uint64_t cs_attrib;
     /* VMCB, control area */
     uint64_t intercept_vmrun; /* the bit */
@@ -18,7 +18,7 @@ struct svm_check_ctx {
     /* page-directory-pointer entries that CR3 points to (PAE paging without nested paging) */
     uint64_t pdpte[4];
     /* the processor */
-    uint64_t host_cr0, cr4_valid, efer_valid, phys_bits, long_mode, flush_by_asid;
+    uint64_t host_cr0, cr4_valid, efer_valid, s_cet_valid, phys_bits, long_mode, flush_by_asid, u_cet_ss;
 };
 
 /* A field for the report: where in the context, and its name. */

@@ -2,12 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/core/system.h"
 #include "svm/svm.h"
 
 static bool create(struct cpu *cpu) {
     struct svm *s = calloc(1, sizeof *s);
     if (!s) return false;
     s->caps = svm_caps_for(cpu->model);
+    s->cet = cpu_has(cpu, FEAT_SHSTK);
     cpu->virt.state = s;
     return true;
 }

@@ -14,6 +14,7 @@ struct svm_host {
     struct dtable gdtr, idtr;
     uint64_t efer, cr0, cr3, cr4, pdpte[4];
     uint64_t rip, rsp, rax, pat;
+    uint64_t s_cet, ssp, isst_addr;
     uint64_t debugctl, br_from, br_to, int_from, int_to;
     uint32_t rflags;
 };
@@ -41,6 +42,7 @@ struct svm {
     uint64_t cached_pa; /* VMCB that the copy is of; ~0 none */
     struct svm_host host;
     bool np, v_intr_masking, host_if, nrips, lbr;
+    bool cet; /* the processor has shadow stacks */
     uint64_t tsc_offset;
     uint64_t pictured; /* the page that holds a picture of `host`, but for rFLAGS, RIP, RSP and RAX; ~0 none */
 

@@ -49,6 +49,9 @@ static const struct range read_ranges[] = {
     PART(VMCB_CLEAN_LBR, save.br_to, "BR_TO"),
     PART(VMCB_CLEAN_LBR, save.lastexcp_from, "LASTEXCPFROM"),
     PART(VMCB_CLEAN_LBR, save.lastexcp_to, "LASTEXCPTO"),
+    PART(VMCB_CLEAN_CET, save.s_cet, "S_CET"),
+    PART(VMCB_CLEAN_CET, save.ssp, "SSP"),
+    PART(VMCB_CLEAN_CET, save.isst_addr, "ISST_ADDR"),
     PART(0, control.tlb_control, NULL),
     PART(0, control.interrupt_shadow, NULL),
     PART(0, control.np_enable, NULL),
@@ -123,6 +126,9 @@ void svm_vmcb_copy(struct vmcb *to, const struct vmcb *from) {
     to->save.rflags = v->rflags;
     to->save.rip = v->rip;
     to->save.rsp = v->rsp;
+    to->save.s_cet = v->s_cet;
+    to->save.ssp = v->ssp;
+    to->save.isst_addr = v->isst_addr;
     to->save.rax = v->rax;
     to->save.cr2 = v->cr2;
     to->save.g_pat = v->g_pat;
@@ -170,7 +176,7 @@ void svm_phys_store(struct cpu *cpu, uint64_t pa, const void *buf, unsigned size
 
 /* What #VMEXIT writes: APM 2, "#VMEXIT" and appendix "Layout of VMCB". The neighbours inside these ranges are the
  * hypervisor's no less. */
-static void copy_exit(struct vmcb *to, const struct vmcb *from, bool np, bool lbr) {
+static void copy_exit(struct vmcb *to, const struct vmcb *from, const struct svm *s) {
     to->control.v_intr = from->control.v_intr;
     to->control.interrupt_shadow = from->control.interrupt_shadow;
     to->control.exitcode = from->control.exitcode;
@@ -189,18 +195,19 @@ static void copy_exit(struct vmcb *to, const struct vmcb *from, bool np, bool lb
     to->save.rsp = from->save.rsp;
     to->save.rax = from->save.rax;
     to->save.cr2 = from->save.cr2;
-    if (np) to->save.g_pat = from->save.g_pat;
-    if (lbr) memcpy(&to->save.dbgctl, &from->save.dbgctl, 5 * sizeof to->save.dbgctl);
+    if (s->cet) memcpy(&to->save.s_cet, &from->save.s_cet, 3 * sizeof to->save.s_cet); /* and SSP, ISST_ADDR */
+    if (s->np) to->save.g_pat = from->save.g_pat;
+    if (s->lbr) memcpy(&to->save.dbgctl, &from->save.dbgctl, 5 * sizeof to->save.dbgctl);
 }
 
 void svm_vmcb_write(struct cpu *cpu) {
     struct svm *s = svm_of(cpu);
     struct vmcb *to = svm_vmcb_ptr(cpu, s->vmcb_pa), copy;
     if (to && !block_page_has_code(cpu->machine, s->vmcb_pa)) {
-        copy_exit(to, &s->vmcb, s->np, s->lbr);
+        copy_exit(to, &s->vmcb, s);
         return;
     }
     phys_read_bytes(cpu, s->vmcb_pa, &copy, sizeof copy);
-    copy_exit(&copy, &s->vmcb, s->np, s->lbr);
+    copy_exit(&copy, &s->vmcb, s);
     phys_write_bytes(cpu, s->vmcb_pa, &copy, sizeof copy);
 }

@@ -67,6 +67,11 @@ static void save_guest(struct cpu *cpu, struct svm *s, uint64_t rip) {
     v->rip = rip;
     v->rsp = cpu->gpr[RSP];
     v->rax = cpu->gpr[RAX];
+    if (s->cet) {
+        v->s_cet = cpu->cet.s_cet;
+        v->ssp = cpu->cet.ssp;
+        v->isst_addr = cpu->cet.ssp_table;
+    }
     if (s->np) v->g_pat = cpu->msr.pat;
     if (!s->lbr) return;
     v->dbgctl = cpu->dbg.debugctl;
@@ -117,6 +122,9 @@ void svm_host_load(struct cpu *cpu) {
     cpu->gpr[RAX] = h->rax;
     cpu->cpl = 0;
     cpu->dbg.dr7 = DR7_FIXED;
+    cpu->cet.s_cet = h->s_cet;
+    cpu->cet.ssp = h->ssp;
+    cpu->cet.ssp_table = h->isst_addr;
     if (s->np) cpu->msr.pat = h->pat;
     if (s->lbr) restore_lbr(cpu, h);
     cpu_update_mode(cpu);

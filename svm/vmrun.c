@@ -5,6 +5,7 @@
 
 #include "mmu/mmu.h"
 #include "sim/core/block.h"
+#include "sim/core/cet.h"
 #include "sim/core/flags.h"
 #include "sim/core/mem.h"
 #include "sim/core/system.h"
@@ -67,6 +68,9 @@ static void picture_host(struct cpu *cpu) {
     area->save.rip = h->rip;
     area->save.rsp = h->rsp;
     area->save.rax = h->rax;
+    area->save.s_cet = h->s_cet;
+    area->save.ssp = h->ssp;
+    area->save.isst_addr = h->isst_addr;
 }
 
 static void save_host(struct cpu *cpu) {
@@ -81,6 +85,9 @@ static void save_host(struct cpu *cpu) {
     h->rsp = cpu->gpr[RSP];
     h->rax = cpu->gpr[RAX];
     h->pat = cpu->msr.pat;
+    h->s_cet = cpu->cet.s_cet;
+    h->ssp = cpu->cet.ssp;
+    h->isst_addr = cpu->cet.ssp_table;
     picture_host(cpu);
 }
 
@@ -95,6 +102,9 @@ static void save_host(struct cpu *cpu) {
     X(dr6, v->dr6)                                                                                                     \
     X(dr7, v->dr7)                                                                                                     \
     X(g_pat, v->g_pat)                                                                                                 \
+    X(rflags_vm, v->rflags &FLAG_VM)                                                                                   \
+    X(s_cet, s->cet ? v->s_cet : 0)                                                                                    \
+    X(u_cet_ss, cpu->cet.u_cet &CET_SH_STK_EN)                                                                         \
     X(cs_attrib, v->cs.attrib)                                                                                         \
     X(intercept_vmrun, svm_intercepts(s, VMEXIT_VMRUN))                                                                \
     X(guest_asid, k->guest_asid)                                                                                       \
@@ -122,11 +132,11 @@ static void fill_checks(struct cpu *cpu, struct svm_check_ctx *c) {
     const struct vmcb_control *k = &s->vmcb.control;
     const struct vmcb_save *v = &s->vmcb.save;
 #define INPUT(member, from) .member = (from),
-    *c = (struct svm_check_ctx){INPUTS(INPUT).cr4_valid = cr4_supported(cpu->model),
-                                /* bits 7:1 are ignored */
-                                .efer_valid = efer_supported(cpu) | EFER_LMA | EFER_SVME | 0xFE,
-                                .phys_bits = cpu->model->phys_bits, .long_mode = cpu_has(cpu, FEAT_LM),
-                                .flush_by_asid = svm_has(s, SVM_FEATURE_FLUSH_BY_ASID)};
+    *c = (struct svm_check_ctx){
+        INPUTS(INPUT).cr4_valid = cr4_supported(cpu->model), .s_cet_valid = cet_control_bits(cpu->model),
+        /* bits 7:1 are ignored */
+        .efer_valid = efer_supported(cpu) | EFER_LMA | EFER_SVME | 0xFE, .phys_bits = cpu->model->phys_bits,
+        .long_mode = cpu_has(cpu, FEAT_LM), .flush_by_asid = svm_has(s, SVM_FEATURE_FLUSH_BY_ASID)};
 #undef INPUT
     if (svm_check_uses_pdptes(c))
         for (unsigned n = 0; n < 4; n++) c->pdpte[n] = phys_read(cpu, (c->cr3 & 0xFFFFFFE0u) + 8 * n, 8);
@@ -199,6 +209,15 @@ static void load_registers(struct cpu *cpu, const struct vmcb_save *v) {
     cpu->cpl = guest_cpl(v);
 }
 
+/* APM 2, "VMRUN Instruction": shadow-stack state. U_CET and the PLn_SSP MSRs are the hypervisor's to switch. */
+static void load_cet(struct cpu *cpu, const struct svm *s) {
+    const struct vmcb_save *v = &s->vmcb.save;
+    if (!s->cet) return;
+    cpu->cet.s_cet = v->s_cet;
+    cpu->cet.ssp = v->ssp;
+    cpu->cet.ssp_table = svm_canonical(cpu, v->isst_addr);
+}
+
 /* APM 2, "LBR Virtualization": the guest has last-branch registers and DBGCTL of its own. */
 static void load_lbr(struct cpu *cpu, struct svm *s) {
     const struct vmcb_save *v = &s->vmcb.save;
@@ -251,6 +270,7 @@ static void load_guest(struct cpu *cpu) {
     load_nested_paging(cpu, s);
     load_segments(cpu, &s->vmcb.save);
     load_control(cpu, s);
+    load_cet(cpu, s);
     load_lbr(cpu, s);
     load_registers(cpu, &s->vmcb.save);
     cpu->intr.sti_shadow = k->interrupt_shadow & VMCB_INTERRUPT_SHADOW;

@@ -5,6 +5,7 @@
 
 #include "sim/arch/msr.h"
 #include "sim/arch/x86.h"
+#include "sim/core/cet.h"
 #include "sim/core/system.h"
 #include "vmx/fields.h"
 #include "vmx/layout.h"
@@ -79,6 +80,7 @@ static void registers_init(struct vmx_caps *caps, const struct cpu_model *model)
     caps->cr4_fixed1 = cr4_supported(model);
     caps->efer_valid = (model_has(model, FEAT_SYSCALL) ? EFER_SCE : 0) | (model_has(model, FEAT_NX) ? EFER_NXE : 0) |
                        (model_has(model, FEAT_LM) ? EFER_LME | EFER_LMA : 0);
+    caps->s_cet_valid = cet_control_bits(model);
     caps->debugctl_valid = DEBUGCTL_LBR | DEBUGCTL_BTF;
     caps->phys_bits = model->phys_bits;
     caps->lin_bits = model_has(model, FEAT_LA57) ? 57 : 48;

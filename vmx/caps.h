@@ -20,7 +20,7 @@ struct vmx_caps {
     struct vmx_allowed ctl[VMX_GROUPS];
     uint64_t basic, misc, vmcs_enum, ept_vpid, vmfunc;
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
-    uint64_t efer_valid, debugctl_valid, perf_global_valid;
+    uint64_t efer_valid, debugctl_valid, perf_global_valid, s_cet_valid;
     uint8_t phys_bits, lin_bits;
 };
 

@@ -21,6 +21,12 @@ static inline bool cr4_fixed(const struct check_ctx *c, uint64_t value) {
     return !(~value & c->caps->cr4_fixed0) && !(value & ~c->caps->cr4_fixed1);
 }
 
+/* May IA32_S_CET have this value? */
+static inline bool s_cet_valid(const struct check_ctx *c, uint64_t value) {
+    const uint64_t both = CET_SUPPRESS | CET_TRACKER;
+    return !(value & ~c->caps->s_cet_valid) && (value & both) != both;
+}
+
 /* Will the guest be in 64-bit mode? */
 static inline bool code64(const struct check_ctx *c) {
     return c_entry(c, VMX_ENTRY_IA32E_MODE_GUEST) && (f(GUEST_CS_ACCESS) & AR_L);

@@ -64,6 +64,11 @@ static void load_registers(struct cpu *cpu, const struct vmx *v, const uint64_t 
     cpu->msr.sysenter_eip = f[F_GUEST_SYSENTER_EIP];
     if (v->entry & VMX_ENTRY_LOAD_PAT) cpu->msr.pat = f[F_GUEST_IA32_PAT];
     if (v->entry & VMX_ENTRY_LOAD_PKRS) cpu->ctl.pkrs = (uint32_t)f[F_GUEST_IA32_PKRS];
+    if (v->entry & VMX_ENTRY_LOAD_CET_STATE) {
+        cpu->cet.s_cet = f[F_GUEST_S_CET];
+        cpu->cet.ssp = f[F_GUEST_SSP];
+        cpu->cet.ssp_table = f[F_GUEST_SSP_TABLE];
+    }
     if (v->entry & VMX_ENTRY_LOAD_EFER) {
         cpu->ctl.efer = f[F_GUEST_IA32_EFER];
     } else {

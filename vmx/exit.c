@@ -50,6 +50,11 @@ static void save_registers(struct cpu *cpu, const struct vmx *v, uint64_t *f) {
     if (v->exit & VMX_EXIT_SAVE_PAT) f[F_GUEST_IA32_PAT] = cpu->msr.pat;
     if (v->exit & VMX_EXIT_SAVE_EFER) f[F_GUEST_IA32_EFER] = cpu->ctl.efer;
     if (v->entry & VMX_ENTRY_LOAD_PKRS) f[F_GUEST_IA32_PKRS] = cpu->ctl.pkrs;
+    if (vmx_can(&v->caps, VMX_ENTRY, VMX_ENTRY_LOAD_CET_STATE)) {
+        f[F_GUEST_S_CET] = cpu->cet.s_cet;
+        f[F_GUEST_SSP] = cpu->cet.ssp;
+        f[F_GUEST_SSP_TABLE] = cpu->cet.ssp_table;
+    }
 }
 
 static void save_segments(const struct cpu *cpu, uint64_t *f) {

@@ -16,6 +16,11 @@ static void load_registers(struct cpu *cpu, const struct vmx *v, const uint64_t 
     if (v->exit & VMX_EXIT_LOAD_EFER) cpu->ctl.efer = f[F_HOST_IA32_EFER];
     if (v->exit & VMX_EXIT_LOAD_PAT) cpu->msr.pat = f[F_HOST_IA32_PAT];
     if (v->exit & VMX_EXIT_LOAD_PKRS) cpu->ctl.pkrs = (uint32_t)f[F_HOST_IA32_PKRS];
+    if (v->exit & VMX_EXIT_LOAD_CET_STATE) {
+        cpu->cet.s_cet = f[F_HOST_S_CET];
+        cpu->cet.ssp = f[F_HOST_SSP];
+        cpu->cet.ssp_table = f[F_HOST_SSP_TABLE];
+    }
 }
 
 /* SDM 3, "Loading Host Segment and Descriptor-Table Registers" */

@@ -4,7 +4,7 @@
 
 #include "vmx/fields.h"
 
-#define VMCS_REVISION    0x48565331u /* bits 30:0; software writes it, VMXON and VMPTRLD compare it */
+#define VMCS_REVISION    0x48565332u /* bits 30:0; software writes it, VMXON and VMPTRLD compare it */
 #define VMCS_REGION_SIZE 4096u
 
 #define VMCS_OFF_REVISION 0

@@ -138,6 +138,7 @@ enum vmcb_clean {
     VMCB_CLEAN_CR2 = 1 << 9,
     VMCB_CLEAN_LBR = 1 << 10, /* DBGCTL, BR_FROM, BR_TO, LASTEXCPFROM, LASTEXCPTO */
     VMCB_CLEAN_AVIC = 1 << 11,
+    VMCB_CLEAN_CET = 1 << 12, /* S_CET, SSP, ISST_ADDR */
 };
 
 /* EVENTINJ and EXITINTINFO: APM 2 "Event Injection", "Intercepts During IDT Interrupt Delivery" */

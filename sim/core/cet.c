@@ -9,16 +9,17 @@ void cet_fault(struct cpu *cpu, enum cp_error error) { cpu_raise_err(cpu, VEC_CP
 
 /* ---- registers: SDM 4 "IA-32 Architectural MSRs" ---- */
 
-static uint64_t control_bits(const struct cpu *cpu) {
+uint64_t cet_control_bits(const struct cpu_model *model) {
     const uint64_t ibt = CET_ENDBR_EN | CET_LEG_IW_EN | CET_NO_TRACK_EN | CET_SUPPRESS_DIS | CET_SUPPRESS |
                          CET_TRACKER | CET_EB_LEG_BITMAP_BASE;
-    return (cpu_has(cpu, FEAT_SHSTK) ? CET_SH_STK_EN | CET_WR_SHSTK_EN : 0) | (cpu_has(cpu, FEAT_IBT) ? ibt : 0);
+    return (model_has(model, FEAT_SHSTK) ? CET_SH_STK_EN | CET_WR_SHSTK_EN : 0) |
+           (model_has(model, FEAT_IBT) ? ibt : 0);
 }
 
 bool cet_msr_valid(const struct cpu *cpu, uint32_t msr, uint64_t val) {
     const uint64_t both = CET_SUPPRESS | CET_TRACKER;
     if (msr == MSR_U_CET || msr == MSR_S_CET)
-        return !(val & ~control_bits(cpu)) && (val & both) != both &&
+        return !(val & ~cet_control_bits(cpu->model)) && (val & both) != both &&
                is_canonical_max(cpu, val & CET_EB_LEG_BITMAP_BASE);
     return is_canonical_max(cpu, val) && (msr == MSR_INTERRUPT_SSP_TABLE_ADDR || !(val & 3));
 }

@@ -112,5 +112,8 @@ uint64_t cet_lip(const struct cpu *cpu);
 
 /* Reserved bits and canonical addresses of the CET MSRs: what WRMSR, XRSTORS and VM entry may put there. */
 bool cet_msr_valid(const struct cpu *cpu, uint32_t msr, uint64_t val);
+/* The bits of IA32_U_CET and IA32_S_CET that a processor has, the bitmap's address included */
+struct cpu_model;
+uint64_t cet_control_bits(const struct cpu_model *model);
 
 #endif

@@ -81,7 +81,7 @@ struct bench {
 
 static void set_caps(struct vmx_caps *caps) {
     char err[256];
-    struct cpu_model *model = model_parse("max-intel", err, sizeof err);
+    struct cpu_model *model = model_parse("max-intel,+shstk,+ibt", err, sizeof err);
     assert_non_null(model);
     vmx_caps_init(caps, model);
     model_free(model);
@@ -103,10 +103,10 @@ static void set_controls(uint64_t *f, const struct vmx_caps *caps) {
                           VMX_PROC2_ENABLE_VM_FUNCTIONS;
     f[F_EXIT_CONTROLS] = caps->ctl[VMX_EXIT].must | VMX_EXIT_HOST_ADDRESS_SPACE_SIZE | VMX_EXIT_LOAD_PAT |
                          VMX_EXIT_LOAD_EFER | VMX_EXIT_SAVE_PREEMPTION_TIMER | VMX_EXIT_LOAD_PKRS |
-                         VMX_EXIT_LOAD_PERF_GLOBAL_CTRL;
+                         VMX_EXIT_LOAD_PERF_GLOBAL_CTRL | VMX_EXIT_LOAD_CET_STATE;
     f[F_ENTRY_CONTROLS] = caps->ctl[VMX_ENTRY].must | VMX_ENTRY_LOAD_DEBUG_CONTROLS | VMX_ENTRY_IA32E_MODE_GUEST |
                           VMX_ENTRY_LOAD_PAT | VMX_ENTRY_LOAD_EFER | VMX_ENTRY_LOAD_PKRS |
-                          VMX_ENTRY_LOAD_PERF_GLOBAL_CTRL;
+                          VMX_ENTRY_LOAD_PERF_GLOBAL_CTRL | VMX_ENTRY_LOAD_CET_STATE;
     f[F_VPID] = 1;
     f[F_IO_BITMAP_A] = 0x1000;
     f[F_IO_BITMAP_B] = 0x2000;
