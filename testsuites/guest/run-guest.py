@@ -35,6 +35,10 @@ def image_name(image):
     return os.path.basename(image).removesuffix(".elf")
 
 
+def is_cet(image):
+    return "cet" in image_name(image).split("-")
+
+
 def cpus_of(image):
     return 2 if image_name(image).startswith("smp-") else 1
 
@@ -91,11 +95,12 @@ class Hvsim:
         self.program = program
 
     names = {"intel": ["max-intel", "skylake-server", "nehalem"], "amd": ["max-amd", "zen3", "barcelona"]}
+    cet = {"intel": ["max-intel,+shstk,+ibt", "max-intel,+shstk,-ibt", "max-intel,-shstk,+ibt", "nehalem"],
+           "amd": ["max-amd,+shstk", "barcelona"]}
 
     def models(self, image):
-        if image_name(image).startswith("cet-"):
-            return ["max-intel,+shstk,+ibt", "max-intel,+shstk,-ibt", "max-intel,-shstk,+ibt", "max-amd,+shstk", "nehalem"]
-        return self.names.get(vendor_of(image), self.names["intel"] + self.names["amd"])
+        names = self.cet if is_cet(image) else self.names
+        return names.get(vendor_of(image), names["intel"] + names["amd"])
 
     def run(self, job, timeout):
         command = [self.program, "run", job.image, "--cpu", job.model, "--memory", f"{MEMORY_MIB}M", "--cpus",
@@ -157,7 +162,7 @@ class Bochs:
     def models(self, image):
         if cpus_of(image) > 1:
             return []  # Debian's is built for one processor
-        if image_name(image).startswith("cet-"):
+        if is_cet(image) and vendor_of(image) != "amd":
             return ["tigerlake"]
         return {"intel": ["corei7_skylake_x"], "amd": ["ryzen"]}.get(vendor_of(image), ["corei7_skylake_x"])
 
