@@ -41,6 +41,7 @@ enum msr {
     MSR_LAST_BRANCH_TO = 0x1DC,
     MSR_LAST_INT_FROM = 0x1DD,
     MSR_LAST_INT_TO = 0x1DE,
+    MSR_POWER_CTL = 0x1FC,
     MSR_MTRR_PHYSBASE0 = 0x200, /* base and mask alternate */
     MSR_MTRR_FIX64K_00000 = 0x250,
     MSR_MTRR_FIX16K_80000 = 0x258,

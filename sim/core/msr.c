@@ -274,6 +274,7 @@ static const struct msr_row rows[] = {
     {MSR_DEBUGCTL, 1, INTEL, FEAT_NONE, STRICT, IN(dbg.debugctl), DEBUGCTL_LBR | DEBUGCTL_BTF, 0, 0, 0},
     {MSR_DEBUGCTL, 1, AMD, FEAT_NONE, STRICT, IN(dbg.debugctl), 0x3F, 0, 0, 0},
     {MSR_LAST_BRANCH_FROM, 4, BOTH, FEAT_NONE, READ_ONLY, IN(dbg.last_branch_from), 0, 0, 0, 0},
+    {MSR_POWER_CTL, 1, INTEL, FEAT_NONE, LENIENT, 0, 0, 0, 0, 0}, /* no C-states */
     {MSR_MTRR_PHYSBASE0, 2 * MTRR_VARIABLE, BOTH, FEAT_MTRR, STRICT, 0, ALL, 0, mtrr_range_read, mtrr_range_write},
     {MSR_MTRR_FIX64K_00000, 1, BOTH, FEAT_MTRR, STRICT, IN(msr.mtrr_fixed[0]), ALL, 0, 0, mtrr_fixed_write},
     {MSR_MTRR_FIX16K_80000, 2, BOTH, FEAT_MTRR, STRICT, IN(msr.mtrr_fixed[1]), ALL, 0, 0, mtrr_fixed_write},
