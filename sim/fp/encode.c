@@ -54,9 +54,10 @@ uint64_t pack_inf(enum fp_format f, bool sign) { return join(f, sign, 2 * layout
 uint64_t pack_zero(enum fp_format f, bool sign) { return join(f, sign, 0, 0); }
 uint64_t pack_indefinite(enum fp_format f) { return join(f, true, 2 * layouts[f].emax + 1, F80_QUIET); }
 
+/* DAZ and FTZ mean nothing to half precision. SDM 2, VCVTPS2PHX */
 struct number number_operand(const struct fp_env *e, enum fp_format f, uint64_t bits) {
     struct number n = unpack(f, bits);
-    if (n.denormal && e->daz) return (struct number){.class = NUM_ZERO, .sign = n.sign};
+    if (n.denormal && e->daz && f != FP16) return (struct number){.class = NUM_ZERO, .sign = n.sign};
     return n;
 }
 
@@ -65,8 +66,11 @@ uint64_t number_pack_up(struct fp_env *e, enum fp_format f, const struct number 
     if (n->class == NUM_ZERO) return pack_zero(f, n->sign);
     if (n->class == NUM_INF) return pack_inf(f, n->sign);
     if (is_nan(n)) return pack_nan(f, n);
-    struct rounding r = {
-        .to = layouts[f], .digits = layouts[f].digits, .rc = e->rc, .unmasked = e->unmasked, .ftz = e->ftz};
+    struct rounding r = {.to = layouts[f],
+                         .digits = layouts[f].digits,
+                         .rc = e->rc,
+                         .unmasked = e->unmasked,
+                         .ftz = e->ftz && f != FP16};
     struct rounded v = number_round(&r, n);
     fp_raise(e, r.flags);
     *up = r.up;

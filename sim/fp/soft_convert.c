@@ -46,11 +46,9 @@ uint32_t soft_f16c_widen(struct fp_env *e, uint16_t a) {
     return (uint32_t)convert(e, FP32, &n);
 }
 
-/* FTZ does not apply. */
 uint16_t soft_f16c_narrow(struct fp_env *e, uint32_t a, enum fp_rc rc) {
     struct fp_env own = *e;
     own.rc = (uint8_t)rounding_mode(e, rc);
-    own.ftz = false;
     struct number n = number_operand(e, FP32, a);
     uint16_t v = (uint16_t)convert(&own, FP16, &n);
     e->flags = own.flags;
