@@ -27,7 +27,8 @@ enum insn_id {
  * - destination: reg (FORM_RR, FORM_RM), or memory (FORM_MR)
  * - one source: rm or memory (FORM_MR: reg, and the same in rm)
  * - two sources: vreg, then rm or memory (FORM_MR: vreg, reg, and the same in rm). A legacy instruction whose
- * destination is also its first source has vreg = reg VEC_SWAP: memory, then the register in imm8b
+ * destination is also its first source has vreg = reg, and rm = reg when it is the only register.
+ *   VEC_SWAP: memory, then the register in imm8b
  * - three sources: vreg, rm or memory, and the register in imm8b; VEC_SWAP: vreg, the register in imm8b, memory
  * - VSIB: index is a vector register number
  * size: log2 of the vector length in bytes (3: MMX, 4, 5, 6). */

@@ -190,6 +190,7 @@ bool fill_vector(const struct zinsn *z, const struct decode_features *feat, stru
     out->size = length_of(z, encoding);
     if (s.wide_gpr || (!s.gpr && s.mem_bits == 64)) out->venc |= VEC_W;
     if (legacy && s.sources <= 1 && s.mem_at != 0) out->vreg = out->reg;
+    if (legacy && s.operands == 1 && s.mem_at < 0) out->rm = out->reg;
     if (s.mem_at >= 0 && encoding == VEC_SSE && s.mem_bits == 128 && !takes_unaligned((enum insn_id)out->id))
         out->venc |= VEC_ALIGN;
     if (s.mem_at >= 0 && wants_aligned((enum insn_id)out->id)) out->venc |= VEC_ALIGN;
