@@ -83,8 +83,16 @@ static void place(const struct zinsn *z, const ZydisDecodedOperand *op, struct v
 }
 
 /* Operations whose legacy form takes an unaligned 16-byte operand. SDM 2, "Exceptions Type 4": "unaligned operands" */
-static bool takes_unaligned(enum insn_id id) {
+static bool takes_unaligned(enum insn_id id, bool amd) {
     switch (id) {
+    case INSN_SHA1RNDS4: /* AMD's processors take any address, SDM 2 "SHA1RNDS4" wants it aligned */
+    case INSN_SHA1NEXTE:
+    case INSN_SHA1MSG1:
+    case INSN_SHA1MSG2:
+    case INSN_SHA256RNDS2:
+    case INSN_SHA256MSG1:
+    case INSN_SHA256MSG2:
+        return amd;
     case INSN_MOVUPS:
     case INSN_MOVUPD:
     case INSN_MOVDQU:
@@ -134,6 +142,24 @@ static bool no_fault_suppression(ZydisExceptionClass class) {
     }
 }
 
+/* Instructions without it that Zydis has in another class: SDM 2 "VDBPSADBW": "Exceptions Type E4NF.nb",
+ * "VCVTNE2PS2BF16": "Exceptions Type E4NF" */
+static bool reads_all(enum insn_id id) { return id == INSN_VDBPSADBW || id == INSN_VCVTNE2PS2BF16; }
+
+/* Lengths in RAX and RDX rather than EAX and EDX */
+static bool wide_lengths(const struct zinsn *z, enum insn_id id) {
+    switch (id) {
+    case INSN_PCMPESTRI:
+    case INSN_PCMPESTRM:
+        return z->i.raw.rex.W;
+    case INSN_VPCMPESTRI:
+    case INSN_VPCMPESTRM:
+        return z->i.raw.vex.W && mode_is_64(z->mode);
+    default:
+        return false;
+    }
+}
+
 static uint8_t encoding_of(const struct zinsn *z, const struct vector_shape *s) {
     bool converts = z->i.meta.category == ZYDIS_CATEGORY_CONVERT;
     switch (z->i.encoding) {
@@ -166,7 +192,7 @@ static void fill_evex(const struct zinsn *z, struct insn *out) {
         out->mask |= (uint8_t)((e->L2 << 1 | e->L) << 5);
     else if (e->b)
         out->mask |= VEC_MASK_SAE;
-    if (no_fault_suppression(z->i.meta.exception_class) || out->id == INSN_VCVTNE2PS2BF16) out->venc |= VEC_NF;
+    if (no_fault_suppression(z->i.meta.exception_class) || reads_all((enum insn_id)out->id)) out->venc |= VEC_NF;
 }
 
 static uint8_t length_of(const struct zinsn *z, uint8_t encoding) {
@@ -188,10 +214,11 @@ bool fill_vector(const struct zinsn *z, const struct decode_features *feat, stru
     bool legacy = encoding == VEC_SSE || encoding == VEC_MMX;
     out->venc |= encoding;
     out->size = length_of(z, encoding);
+    if (wide_lengths(z, (enum insn_id)out->id)) out->venc |= VEC_W;
     if (s.wide_gpr || (!s.gpr && s.mem_bits == 64)) out->venc |= VEC_W;
     if (legacy && s.sources <= 1 && s.mem_at != 0) out->vreg = out->reg;
     if (legacy && s.operands == 1 && s.mem_at < 0) out->rm = out->reg;
-    if (s.mem_at >= 0 && encoding == VEC_SSE && s.mem_bits == 128 && !takes_unaligned((enum insn_id)out->id))
+    if (s.mem_at >= 0 && encoding == VEC_SSE && s.mem_bits == 128 && !takes_unaligned((enum insn_id)out->id, feat->amd))
         out->venc |= VEC_ALIGN;
     if (s.mem_at >= 0 && wants_aligned((enum insn_id)out->id)) out->venc |= VEC_ALIGN;
     fill_evex(z, out);
