@@ -69,12 +69,14 @@ static inline void f80_scale(struct fpu_regs *f, struct f80 *d, const struct f80
 }
 void f80_extract(struct fpu_regs *f, struct f80 *exponent, struct f80 *significand, const struct f80 *a);
 /* FPREM, FPREM1 (ieee): C2 when the reduction is partial, else C0, C3, C1 are the low bits of the quotient */
-/* With a zero, infinite, NaN or unsupported operand C0, C1 and C3 are clear here, and anything on processors. */
+/* With a zero, infinite, NaN or unsupported operand C0, C1 and C3 are clear here, and anything on processors; how far a
+ * partial reduction goes is a processor's choice, too: the portable code makes it, on every host. */
 static inline bool f80_is_ordinary(const struct f80 *a) {
     return a->sig >> 63 && (a->se & F80_MAX_EXP) - 1u < F80_MAX_EXP - 1u;
 }
 static inline void f80_prem(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b, bool ieee) {
-    if (f80_is_ordinary(a) && f80_is_ordinary(b)) {
+    bool partial = (a->se & F80_MAX_EXP) - (b->se & F80_MAX_EXP) >= 64;
+    if (f80_is_ordinary(a) && f80_is_ordinary(b) && !partial) {
         F80_HOST(f, host_f80_prem(f, d, a, b, ieee));
     }
     soft_f80_prem(f, d, a, b, ieee);
