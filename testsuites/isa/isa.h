@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Linear addresses, the same natively and simulated. Around the data nothing is accessible. */
 #define ISA_CODE      0x10000000ull
@@ -88,8 +89,17 @@ uint64_t isa_hash(const uint8_t *data);
 unsigned isa_window(const struct isa_case *c); /* offset in the data */
 void isa_place_code(uint8_t *code_area, const struct isa_case *c);
 
-/* native.c: run `count` cases in a child process. false: the child can't be made. */
-bool isa_native(const struct isa_case *c, struct isa_result *r, unsigned count);
+/* native.c: run `count` cases in a child process; the cases stay until it is finished. false: the child can't be made.
+ */
+struct isa_native {
+    struct isa_native_shared *shared;
+    const struct isa_case *cases;
+    size_t size;
+    unsigned count;
+    pid_t child;
+};
+bool isa_native_start(struct isa_native *n, const struct isa_case *c, unsigned count);
+bool isa_native_finish(struct isa_native *n, struct isa_result *r);
 bool isa_native_has32(void);
 
 /* xstate.c: the host's XSAVE area. The components are those of XCR0 that struct isa_fpu holds. */

@@ -4,12 +4,11 @@
 #include "testsuites/isa/isa.h"
 
 void isa_fill(uint8_t *data, const struct isa_case *c) {
-    uint64_t x = c->mem_seed | 1, *w = (uint64_t *)data;
-    for (unsigned k = 0; k < ISA_DATA_SIZE / 8; k++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        w[k] = x;
+    uint64_t x = c->mem_seed, *w = (uint64_t *)data;
+    for (unsigned k = 0; k < ISA_DATA_SIZE / 8; k++) { /* each word by itself: quick */
+        uint64_t z = (x += 0x9E3779B97F4A7C15ull);
+        z = (z ^ z >> 31) * 0xBF58476D1CE4E5B9ull;
+        w[k] = z ^ z >> 29;
     }
     for (unsigned k = 0; k < 3; k++)
         if (c->poke[k].at >= ISA_DATA && c->poke[k].at <= ISA_DATA + ISA_DATA_SIZE - 8)
@@ -26,9 +25,10 @@ unsigned isa_window(const struct isa_case *c) {
 }
 uint64_t isa_hash(const uint8_t *data) {
     const uint64_t *w = (const uint64_t *)data;
-    uint64_t h = 0;
-    for (unsigned k = 0; k < ISA_DATA_SIZE / 8; k++) h = (h ^ w[k]) * 0x9FB21C651E98DF25ull, h ^= h >> 32;
-    return h;
+    uint64_t h[4] = {1, 2, 3, 4};
+    for (unsigned k = 0; k < ISA_DATA_SIZE / 8; k += 4)
+        for (unsigned j = 0; j < 4; j++) h[j] = (h[j] ^ w[k + j]) * 0x9FB21C651E98DF25ull, h[j] ^= h[j] >> 32;
+    return h[0] ^ h[1] << 1 ^ h[2] << 2 ^ h[3] << 3;
 }
 static void put_stub(uint8_t *p, uint64_t rip, uint64_t to, bool mode32) {
     uint32_t v = mode32 ? (uint32_t)to : (uint32_t)(to - (rip + 5));

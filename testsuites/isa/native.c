@@ -33,7 +33,7 @@ _Static_assert(offsetof(struct context, mxcsr) == 336, "as tramp.S says");
 extern char isa_exit_a[], isa_exit_a_end[], isa_exit_b[], isa_exit_b_end[], isa_exit_fault[];
 void isa_enter(void);
 
-struct shared {
+struct isa_native_shared {
     volatile unsigned done;
     struct isa_result result[];
 };
@@ -111,42 +111,43 @@ static void run_case(const struct isa_case *c, struct isa_result *r) {
     if (r->vector == 14) r->cr2 = CTX->cr2;
 }
 
-bool isa_native(const struct isa_case *c, struct isa_result *r, unsigned count) {
-    size_t size = sizeof(struct shared) + count * sizeof *r;
-    struct shared *s = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (s == MAP_FAILED) return false;
-    unsigned done = 0;
-    bool ok = true;
-    while (done < count) {
-        s->done = done;
-        pid_t child = fork();
-        if (child < 0) {
-            ok = false;
-            break;
-        }
-        if (child == 0) {
-            alarm(60);
-            if (!prepare_child()) _exit(3);
-            for (unsigned k = done; k < count; k++) {
-                run_case(&c[k], &s->result[k]);
-                s->done = k + 1;
-            }
-            _exit(0);
-        }
-        int status;
-        waitpid(child, &status, 0);
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 3) {
-            ok = false;
-            break;
-        }
-        done = s->done;
-        if (done < count) { /* it died of this one */
-            s->result[done] = (struct isa_result){.exit = ISA_DIED};
-            done++;
-        }
+static pid_t start_child(struct isa_native *n) {
+    pid_t child = fork();
+    if (child != 0) return child;
+    alarm(120);
+    if (!prepare_child()) _exit(3);
+    for (unsigned k = n->shared->done; k < n->count; k++) {
+        run_case(&n->cases[k], &n->shared->result[k]);
+        n->shared->done = k + 1;
     }
-    memcpy(r, s->result, count * sizeof *r);
-    munmap(s, size);
+    _exit(0);
+}
+
+bool isa_native_start(struct isa_native *n, const struct isa_case *c, unsigned count) {
+    n->size = sizeof(struct isa_native_shared) + count * sizeof(struct isa_result);
+    n->shared = mmap(NULL, n->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (n->shared == MAP_FAILED) return false;
+    n->cases = c;
+    n->count = count;
+    n->child = start_child(n);
+    return n->child > 0;
+}
+
+/* A child that dies is followed by another, which goes on behind the case that killed it. */
+bool isa_native_finish(struct isa_native *n, struct isa_result *r) {
+    bool ok = true;
+    for (;;) {
+        int status;
+        waitpid(n->child, &status, 0);
+        ok = !(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+        if (!ok || n->shared->done >= n->count) break;
+        n->shared->result[n->shared->done++] = (struct isa_result){.exit = ISA_DIED};
+        n->child = start_child(n);
+        ok = n->child > 0;
+        if (!ok) break;
+    }
+    memcpy(r, n->shared->result, n->count * sizeof *r);
+    munmap(n->shared, n->size);
     return ok;
 }
 
@@ -154,5 +155,6 @@ bool isa_native(const struct isa_case *c, struct isa_result *r, unsigned count) 
 bool isa_native_has32(void) {
     struct isa_case c = {.mode32 = true, .rip = ISA_CODE + 0x400, .len = 1, .code = {0x90}};
     struct isa_result r;
-    return isa_native(&c, &r, 1) && r.exit == ISA_NEXT;
+    struct isa_native n;
+    return isa_native_start(&n, &c, 1) && isa_native_finish(&n, &r) && r.exit == ISA_NEXT;
 }

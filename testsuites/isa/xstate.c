@@ -9,15 +9,6 @@ enum { XC_X87, XC_SSE, XC_AVX, XC_OPMASK = 5, XC_ZMM_HI256, XC_HI16_ZMM, XC_COUN
 #define XC_BIT(c) (1ull << (c))
 #define LEGACY    512 /* then the header, first of all XSTATE_BV */
 
-uint64_t isa_xstate_mask(void) {
-    unsigned a, b, c, d;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 27 & 1)) return 0;
-    uint32_t lo, hi;
-    __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
-    return lo & (XC_BIT(XC_X87) | XC_BIT(XC_SSE) | XC_BIT(XC_AVX) | XC_BIT(XC_OPMASK) | XC_BIT(XC_ZMM_HI256) |
-                 XC_BIT(XC_HI16_ZMM));
-}
-
 uint32_t isa_mxcsr_mask(void) {
     uint8_t area[LEGACY] __attribute__((aligned(16)));
     uint32_t mask;
@@ -27,20 +18,32 @@ uint32_t isa_mxcsr_mask(void) {
     return mask ? mask : 0xFFBF;
 }
 
-static uint32_t offset_of(unsigned component) {
+/* CPUID is slow under a hypervisor: asked once. */
+struct layout {
+    uint64_t mask;
+    uint32_t at[XC_COUNT];
+    bool known;
+};
+
+static void find_components(struct layout *l) {
     unsigned a, b, c, d;
-    if (component <= XC_SSE) return 0;
-    return __get_cpuid_count(0xD, component, &a, &b, &c, &d) ? b : 0;
+    uint32_t lo, hi;
+    l->known = true;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 27 & 1)) return;
+    __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+    l->mask = lo & (XC_BIT(XC_X87) | XC_BIT(XC_SSE) | XC_BIT(XC_AVX) | XC_BIT(XC_OPMASK) | XC_BIT(XC_ZMM_HI256) |
+                    XC_BIT(XC_HI16_ZMM));
+    for (unsigned k = XC_AVX; k < XC_COUNT; k++)
+        if (l->mask & XC_BIT(k) && __get_cpuid_count(0xD, k, &a, &b, &c, &d)) l->at[k] = b;
 }
 
-/* CPUID is slow under a hypervisor: asked once. */
-static const uint32_t *offsets(void) {
-    static uint32_t known[XC_COUNT];
-    if (!known[XC_AVX])
-        for (unsigned k = XC_AVX; k < XC_COUNT; k++)
-            if (isa_xstate_mask() & XC_BIT(k)) known[k] = offset_of(k);
-    return known;
+static const struct layout *layout(void) {
+    static struct layout l;
+    if (!l.known) find_components(&l);
+    return &l;
 }
+
+uint64_t isa_xstate_mask(void) { return layout()->mask; }
 
 struct legacy {
     uint16_t fcw, fsw;
@@ -52,7 +55,7 @@ struct legacy {
 };
 
 void isa_xstate_pack(uint8_t *area, const struct isa_fpu *f) {
-    const uint32_t *at = offsets();
+    const uint32_t *at = layout()->at;
     uint64_t xstate_bv = 0;
     struct legacy l = {f->fcw, f->fsw, f->ftw, 0, f->fop, f->fip, f->fdp, f->mxcsr, 0, {{0}}, {{0}}};
     memcpy(l.st, f->st, sizeof l.st);
@@ -72,7 +75,7 @@ void isa_xstate_pack(uint8_t *area, const struct isa_fpu *f) {
 
 /* A component that XSTATE_BV says is in its initial configuration is that, whatever the bytes are. */
 void isa_xstate_unpack(const uint8_t *area, struct isa_fpu *f) {
-    const uint32_t *at = offsets();
+    const uint32_t *at = layout()->at;
     struct legacy l;
     uint64_t bv;
     memcpy(&l, area, sizeof l);
