@@ -4,7 +4,7 @@ UNIT_BIN := $(UNIT_SRC:testsuites/unit/%.c=$(BUILD)/unit/%)
 
 $(BUILD)/unit/%: testsuites/unit/%.c $(BUILD)/libhvsim.a
 	@mkdir -p $(@D)
-	$(call SAY,CC) $(CC) $(ALL_CFLAGS) -MMD -MP $< $(BUILD)/libhvsim.a -o $@ $(ALL_LDFLAGS) $(LIBS) -lcmocka
+	$(call SAY,CC) $(CC) $(ALL_CFLAGS) -MMD -MP $< $(BUILD)/libhvsim.a -o $@ $(ALL_LDFLAGS) $(LIBS) -lcmocka -lm
 
 .PHONY: test-unit
 test-unit: $(UNIT_BIN)
