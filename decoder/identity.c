@@ -20,8 +20,6 @@ enum {
 #define VARIANT(mnemonic, role) ZYDIS_MNEMONIC_##mnemonic##_##role,
 #include "decoder/variants_vec.def"
 #undef VARIANT
-    ZYDIS_MNEMONIC_CLASS_X87,
-    ZYDIS_MNEMONIC_CLASS_FXSR,
     MNEMONIC_COUNT
 };
 
@@ -84,25 +82,6 @@ static enum insn_id identify_mov(const struct zinsn *z) {
     }
 }
 
-/* Instructions without semantics: the class decides between #UD and #NM. Extensions that no CPU model has (AVX, AES,
- * XSAVEC, ...) are no instructions. */
-static enum insn_id identify_class(const struct zinsn *z) {
-    const ZydisDecodedInstruction *i = &z->i;
-
-    if (i->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY) return INSN_INVALID;
-    if (i->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT)
-        return (i->opcode >= 0xD8 && i->opcode <= 0xDF) || i->opcode == 0x9B ? INSN_CLASS_X87 : INSN_INVALID;
-    switch (i->mnemonic) {
-    case ZYDIS_MNEMONIC_FXSAVE:
-    case ZYDIS_MNEMONIC_FXSAVE64:
-    case ZYDIS_MNEMONIC_FXRSTOR:
-    case ZYDIS_MNEMONIC_FXRSTOR64:
-        return INSN_CLASS_FXSR;
-    default:
-        return INSN_INVALID;
-    }
-}
-
 /* SYSCALL outside 64-bit mode is AMD's, SYSENTER in long mode is Intel's: APM 3 "SYSENTER", SDM 2 "SYSCALL". */
 static bool absent_at_vendor(enum insn_id id, unsigned mode, bool amd) {
     switch (id) {
@@ -146,8 +125,6 @@ enum insn_id identify(const struct zinsn *z, const struct decode_features *feat)
         return !(z->mode & MODE_PROT) || (z->mode & MODE_VM86) ? INSN_INVALID : id;
     if (id >= INSN_VEC_FIRST) return id;
     switch (id) {
-    case INSN_INVALID:
-        return identify_class(z);
     case INSN_MOV:
         return identify_mov(z);
     case INSN_PUSH:

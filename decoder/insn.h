@@ -20,6 +20,8 @@ enum insn_id {
 #undef INSN
     INSN_COUNT,
     INSN_VEC_FIRST = INSN_ADDPD, /* decoder/insns_vec.def */
+    INSN_X87_FIRST = INSN_F2XM1, /* what an x87 unit is needed for */
+    INSN_X87_LAST = INSN_FYL2XP1,
 };
 
 /* Vector instructions. The registers of a record are numbers (0-31, opmasks and MMX registers 0-7), general registers
@@ -105,12 +107,17 @@ enum insn_flags {
  * - String instructions, XLAT, MONITOR, CLZERO, SVM's rAX operands: FORM_0 with asize and seg (override, else DS).
  * - INSN_REP, INSN_REPNE: string instructions only. F2 before MOVS, LODS, STOS, INS, OUTS sets INSN_REP, as it repeats
  *   like F3.
- * - NOP (reserved NOPs too), UD0, UD1 and the CLASS_ ids: always FORM_0.
+ * - NOP (reserved NOPs too), UD0 and UD1: always FORM_0.
  * - VEX: BEXTR, BZHI, SARX, SHLX, SHRX have the control in vreg; ANDN, PDEP, PEXT the first source; MULX the low half
  *   of the result. BLSI, BLSMSK, BLSR: FORM_RR or FORM_RM.
  * - MOV_TO_SEG: size 1. MOV_FROM_SEG: size of the register, or 1 to memory. PUSH_SEG, POP_SEG: FORM_R, reg = segment
  *   number, size of the push.
  * - Far JMP, CALL, RET: size is that of the offset. LGDT, LIDT, SGDT, SIDT: operand size (3 in 64-bit mode).
+ * - x87: registers are the numbers of stack positions, ST(n) = n. FORM_RR: reg = destination, rm = source (one of them
+ *   is 0); FORM_R: reg = rm = ST(n), ST(0) is implied (FSTPNCE, FFREEP and the other undocumented encodings too);
+ *   FORM_0: ST(0), ST(1) and constants are implied, reg = rm = 0. FORM_M: likewise, and size 1, 2, 3 = 16, 32, 64 bits, 0 = 80 bits; FLDENV,
+ *   FNSTENV, FRSTOR, FNSAVE: 1 = 16-bit, 2 = 32-bit format. imm: the opcode as FOP has it, 11 bits. FNSTSW of AX:
+ *   FORM_R with AX in reg. FXSAVE, FXRSTOR and their 64-bit forms: FORM_M.
  * - FORM_J, RIP-relative disp: the sum is kept modulo 2^32; within 4 KiB of +2 GiB the target is 4 GiB off. */
 struct insn {
     insn_fn *fn;

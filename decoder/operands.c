@@ -12,6 +12,7 @@ uint8_t reg_code(ZydisRegister r) {
     if (r >= ZYDIS_REGISTER_AL && r <= ZYDIS_REGISTER_BL) return REG_OFF(r - ZYDIS_REGISTER_AL);
     if (is_high_byte(r)) return (uint8_t)(REG_OFF(r - ZYDIS_REGISTER_AH) + 1);
     if (r >= ZYDIS_REGISTER_SPL && r <= ZYDIS_REGISTER_R15B) return REG_OFF(r - ZYDIS_REGISTER_SPL + 4);
+    if (r >= ZYDIS_REGISTER_ST0 && r <= ZYDIS_REGISTER_ST7) return (uint8_t)(r - ZYDIS_REGISTER_ST0);
     if (is_segment(r)) return (uint8_t)(SEG_ES + (r - ZYDIS_REGISTER_ES));
     if (r >= ZYDIS_REGISTER_CR0 && r <= ZYDIS_REGISTER_CR15) return (uint8_t)(r - ZYDIS_REGISTER_CR0);
     if (r >= ZYDIS_REGISTER_DR0 && r <= ZYDIS_REGISTER_DR15) return (uint8_t)(r - ZYDIS_REGISTER_DR0);
@@ -244,8 +245,6 @@ static bool has_no_operands(enum insn_id id) {
     case INSN_SKINIT:
     case INSN_INVLPGA:
     case INSN_CLZERO:
-    case INSN_CLASS_X87:
-    case INSN_CLASS_FXSR:
         return true;
     default:
         return false;
@@ -263,6 +262,11 @@ static bool is_no_track(const struct zinsn *z) {
     bool found = false;
     for (unsigned k = 0; k < z->i.raw.prefix_count; k++) found |= z->i.raw.prefixes[k].value == 0x3E;
     return found && z->segment == SEG_COUNT;
+}
+
+/* The escape opcodes D8-DF. */
+static bool is_x87(const struct zinsn *z) {
+    return z->i.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && z->i.opcode >= 0xD8 && z->i.opcode <= 0xDF;
 }
 
 static void fill_by_id(const struct zinsn *z, const struct shape *s, struct insn *out) {
@@ -317,5 +321,6 @@ void fill_operands(const struct zinsn *z, const struct decode_features *feat, st
     if (z->count == 1 && z->op[0].type == ZYDIS_OPERAND_TYPE_POINTER) out->form = FORM_FAR;
     if (z->count == 1 && z->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && z->op[0].imm.is_relative) out->form = FORM_J;
     out->size = vendor_size(z, feat, out);
+    if (is_x87(z)) fill_x87(z, out);
     fill_by_id(z, &s, out);
 }

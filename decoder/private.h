@@ -30,8 +30,11 @@ bool forbidden(enum insn_id id, const struct zinsn *z, bool mem_dest);
 /* operands.c: fill form, size, operands and displacement of out; id, len and off are set */
 void fill_operands(const struct zinsn *z, const struct decode_features *feat, struct insn *out);
 
+/* x87.c: the same for what follows the escape opcodes D8-DF, after fill_operands() has found the form */
+void fill_x87(const struct zinsn *z, struct insn *out);
+
 void fill_memory(const struct zinsn *z, const ZydisDecodedOperandMem *m, struct insn *out);
-/* Byte offset in cpu->gpr of a general register, or the number of a segment, control or debug register. */
+/* Byte offset in cpu->gpr of a general register, or the number of an x87, segment, control or debug register. */
 uint8_t reg_code(ZydisRegister r);
 
 /* isa.c: do the CPUID features of an encoding allow it? `mmx`: its operands are MMX registers */

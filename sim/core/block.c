@@ -215,6 +215,7 @@ static bool allowed_in_mode(const struct insn_row *row, unsigned mode) {
 
 static insn_fn *function_for(const struct machine *m, const struct cpu *cpu, const struct insn *i) {
     const struct insn_row *row = &insn_rows[i->id];
+    if (i->id >= INSN_X87_FIRST && i->id <= INSN_X87_LAST && !model_has(cpu->model, FEAT_FPU)) return op_no_fpu;
     if (i->id == INSN_INVALID || !model_has(cpu->model, row->feature) || !allowed_in_mode(row, cpu->mode)) return op_ud;
     if (row->attrs & A_SYS) return op_system;
     if (i->id >= INSN_VEC_FIRST) return vec_function(m->ops, i);

@@ -72,6 +72,7 @@ void op_leave(struct cpu *cpu,
 void op_fall(struct cpu *cpu, const struct insn *i); /* fn of the link record of a block that ends by falling through */
 void op_stale(struct cpu *cpu, const struct insn *i);  /* fn of the records of an invalidated block */
 void op_ud(struct cpu *cpu, const struct insn *i);     /* #UD */
+void op_no_fpu(struct cpu *cpu, const struct insn *i); /* x87 without FEAT_FPU: #NM or #UD */
 void op_system(struct cpu *cpu, const struct insn *i); /* prologue of A_SYS instructions */
 
 /* Semantic functions by id, form and operand size: [id].form[f].fn[log2 size]. `flat` is used for INSN_FLAT operands,
@@ -90,7 +91,8 @@ struct op_group {
 #define OP_GROUP(name, rows_) const struct op_group name = {rows_, sizeof(rows_) / sizeof(rows_[0])}
 extern const struct op_group op_group_move, op_group_alu, op_group_shift, op_group_bit, op_group_muldiv, op_group_bmi,
     op_group_string, op_group_branch, op_group_stack, op_group_misc, op_group_segmove, op_group_cond, op_group_xchg,
-    op_group_novec, op_group_mxcsr;
+    op_group_mxcsr, op_group_x87_arith, op_group_x87_compare, op_group_x87_stack, op_group_x87_transfer,
+    op_group_x87_control, op_group_x87_environment, op_group_x87_function, op_group_fxsave;
 
 /* The dense table built from the groups at start-up (per machine): the decoder asks it. */
 struct op_table {

@@ -109,6 +109,7 @@ static const struct op_forms rows[] = {
     ROW_ANY(CLFLUSHOPT, M, op_clflush),
     ROW_ANY(CLWB, M, op_clflush),
     ROW_ANY(CLZERO, 0, op_clzero),
+    ROW_ANY(INVALID, 0, op_ud),
     ROW_ANY(UD0, 0, op_ud),
     ROW_ANY(UD1, 0, op_ud),
     ROW_ANY(UD2, 0, op_ud),

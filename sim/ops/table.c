@@ -5,9 +5,12 @@
 #include "sim/vec/table.h"
 
 static const struct op_group *const groups[] = {
-    &op_group_move,    &op_group_alu,    &op_group_shift,  &op_group_bit,   &op_group_muldiv,
-    &op_group_bmi,     &op_group_string, &op_group_branch, &op_group_stack, &op_group_misc,
-    &op_group_segmove, &op_group_cond,   &op_group_xchg,   &op_group_novec, &op_group_mxcsr,
+    &op_group_move,         &op_group_alu,          &op_group_shift,       &op_group_bit,
+    &op_group_muldiv,       &op_group_bmi,          &op_group_string,      &op_group_branch,
+    &op_group_stack,        &op_group_misc,         &op_group_segmove,     &op_group_cond,
+    &op_group_xchg,         &op_group_mxcsr,        &op_group_x87_arith,   &op_group_x87_compare,
+    &op_group_x87_stack,    &op_group_x87_transfer, &op_group_x87_control, &op_group_x87_environment,
+    &op_group_x87_function, &op_group_fxsave,
 };
 
 void op_table_build(struct op_table *t) {
