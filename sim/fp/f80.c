@@ -136,13 +136,12 @@ static void remainder_of(struct fpu_regs *f, struct number *r, const struct numb
 
 void soft_f80_prem(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b, bool ieee) {
     struct number n[2] = {unpack_f80(a), unpack_f80(b)}, r = n[0];
-    clear_c1(f);
-    bool special = x87_special(f, d, n, 2);
-    unsigned raised = !special && (n[0].class == NUM_INF || n[1].class == NUM_ZERO) ? FP_IE : 0;
-    if (!special && !raised && (n[0].denormal || n[1].denormal)) raised = FP_DE;
-    if (!x87_raise(f, raised) || f80_suppressed(f)) return;
-    f->fsw &= (uint16_t)~FSW_CODE;
-    if (special) return;
+    f->fsw &= (uint16_t) ~(FSW_C1 | FSW_C2); /* without a quotient C0 and C3 stay */
+    if (x87_special(f, d, n, 2)) return;
+    unsigned raised = n[0].class == NUM_INF || n[1].class == NUM_ZERO ? FP_IE : 0;
+    if (!raised && (n[0].denormal || n[1].denormal)) raised = FP_DE;
+    if (!x87_raise(f, raised)) return;
+    if (!(raised & FP_IE)) f->fsw &= (uint16_t)~FSW_CODE;
     if (!(raised & FP_IE) && n[0].class == NUM_FINITE && n[1].class == NUM_FINITE)
         remainder_of(f, &r, &n[0], &n[1], ieee);
     x87_finish(f, d, raised & FP_IE, n, 2, &r, false);

@@ -16,26 +16,26 @@ static X87_FN void missing(struct cpu *cpu, const struct insn *i) {
     X87_END(cpu, i);
 }
 
-#define UNARY(name, expr)                                                                                              \
+/* The instructions that set C2 clear it here. */
+static X87_FN void missing_c2(struct cpu *cpu, const struct insn *i) {
+    cpu->fpu.fsw &= (uint16_t)~FSW_C2;
+    return missing(cpu, i);
+}
+
+#define UNARY(name, expr, none)                                                                                        \
     OPFN op_##name(struct cpu *cpu, const struct insn *i) {                                                            \
         BEGIN;                                                                                                         \
-        if (unlikely(x87_empty(f, x))) return missing(cpu, i);                                                         \
+        if (unlikely(x87_empty(f, x))) return none(cpu, i);                                                            \
         struct f80 *const d = &f->st[x];                                                                               \
         expr;                                                                                                          \
         X87_END(cpu, i);                                                                                               \
     }
-UNARY(fsqrt, f80_sqrt(f, d, d))
-UNARY(frndint, f80_round(f, d, d))
-UNARY(f2xm1, f80_f2xm1(f, d, d))
-UNARY(fsin, f80_fsin(f, d, d))
-UNARY(fcos, f80_fcos(f, d, d))
+UNARY(fsqrt, f80_sqrt(f, d, d), missing)
+UNARY(frndint, f80_round(f, d, d), missing)
+UNARY(f2xm1, f80_f2xm1(f, d, d), missing)
+UNARY(fsin, f80_fsin(f, d, d), missing_c2)
+UNARY(fcos, f80_fcos(f, d, d), missing_c2)
 #undef UNARY
-
-/* FPREM and FPREM1 clear C2 all the same. */
-static X87_FN void prem_missing(struct cpu *cpu, const struct insn *i) {
-    cpu->fpu.fsw &= (uint16_t)~FSW_C2;
-    return missing(cpu, i);
-}
 
 #define BINARY(name, expr, none)                                                                                       \
     OPFN op_##name(struct cpu *cpu, const struct insn *i) {                                                            \
@@ -48,8 +48,8 @@ static X87_FN void prem_missing(struct cpu *cpu, const struct insn *i) {
         X87_END(cpu, i);                                                                                               \
     }
 BINARY(fscale, f80_scale(f, d, d, s), missing)
-BINARY(fprem, f80_prem(f, d, d, s, false), prem_missing)
-BINARY(fprem1, f80_prem(f, d, d, s, true), prem_missing)
+BINARY(fprem, f80_prem(f, d, d, s, false), missing_c2)
+BINARY(fprem1, f80_prem(f, d, d, s, true), missing_c2)
 #undef BINARY
 
 /* ---- ST(1) = f(ST(0), ST(1)), then a pop ---- */
@@ -83,6 +83,7 @@ POPPING(fpatan, f80_fpatan)
 static X87_FN void cannot_push(struct cpu *cpu, const struct insn *i) {
     struct fpu_regs *f = &cpu->fpu;
     const unsigned x = fpu_top(f);
+    if (i->id != INSN_FXTRACT) f->fsw &= (uint16_t)~FSW_C2;
     if (x87_empty(f, x) ? x87_underflow(f) : x87_overflow(f)) {
         x87_indefinite(f, x);
         x87_set_top(f, x + 7);
