@@ -139,27 +139,49 @@ static inline void host_fp64x2_fma(void *d, const void *a, const void *b, const 
 #define HOST_CMP(type)                                                                                                 \
     static inline __m128i host_cmp_##type(__m128i a, __m128i b, unsigned predicate) {                                  \
         switch (predicate) {                                                                                           \
-            HOST_CMP_SSE(type, 0)                                                                                      \
-            HOST_CMP_SSE(type, 1) HOST_CMP_SSE(type, 2) HOST_CMP_SSE(type, 3) HOST_CMP_SSE(type, 4)                    \
-                HOST_CMP_SSE(type, 5) HOST_CMP_SSE(type, 6) HOST_CMP_SSE(type, 7) HOST_CMP_VEX(type, 8)                \
-                    HOST_CMP_VEX(type, 9) HOST_CMP_VEX(type, 10) HOST_CMP_VEX(type, 11) HOST_CMP_VEX(type, 12)         \
-                        HOST_CMP_VEX(type, 13) HOST_CMP_VEX(type, 14) HOST_CMP_VEX(type, 15) HOST_CMP_VEX(type, 16)    \
-                            HOST_CMP_VEX(type, 17) HOST_CMP_VEX(type, 18) HOST_CMP_VEX(type, 19)                       \
-                                HOST_CMP_VEX(type, 20) HOST_CMP_VEX(type, 21) HOST_CMP_VEX(type, 22)                   \
-                                    HOST_CMP_VEX(type, 23) HOST_CMP_VEX(type, 24) HOST_CMP_VEX(type, 25)               \
-                                        HOST_CMP_VEX(type, 26) HOST_CMP_VEX(type, 27) HOST_CMP_VEX(type, 28)           \
-                                            HOST_CMP_VEX(type, 29) HOST_CMP_VEX(type, 30) HOST_CMP_VEX(type, 31)       \
+            HOST_CMP_SSE(type, 0);                                                                                     \
+            HOST_CMP_SSE(type, 1);                                                                                     \
+            HOST_CMP_SSE(type, 2);                                                                                     \
+            HOST_CMP_SSE(type, 3);                                                                                     \
+            HOST_CMP_SSE(type, 4);                                                                                     \
+            HOST_CMP_SSE(type, 5);                                                                                     \
+            HOST_CMP_SSE(type, 6);                                                                                     \
+            HOST_CMP_SSE(type, 7);                                                                                     \
+            HOST_CMP_VEX(type, 8);                                                                                     \
+            HOST_CMP_VEX(type, 9);                                                                                     \
+            HOST_CMP_VEX(type, 10);                                                                                    \
+            HOST_CMP_VEX(type, 11);                                                                                    \
+            HOST_CMP_VEX(type, 12);                                                                                    \
+            HOST_CMP_VEX(type, 13);                                                                                    \
+            HOST_CMP_VEX(type, 14);                                                                                    \
+            HOST_CMP_VEX(type, 15);                                                                                    \
+            HOST_CMP_VEX(type, 16);                                                                                    \
+            HOST_CMP_VEX(type, 17);                                                                                    \
+            HOST_CMP_VEX(type, 18);                                                                                    \
+            HOST_CMP_VEX(type, 19);                                                                                    \
+            HOST_CMP_VEX(type, 20);                                                                                    \
+            HOST_CMP_VEX(type, 21);                                                                                    \
+            HOST_CMP_VEX(type, 22);                                                                                    \
+            HOST_CMP_VEX(type, 23);                                                                                    \
+            HOST_CMP_VEX(type, 24);                                                                                    \
+            HOST_CMP_VEX(type, 25);                                                                                    \
+            HOST_CMP_VEX(type, 26);                                                                                    \
+            HOST_CMP_VEX(type, 27);                                                                                    \
+            HOST_CMP_VEX(type, 28);                                                                                    \
+            HOST_CMP_VEX(type, 29);                                                                                    \
+            HOST_CMP_VEX(type, 30);                                                                                    \
+            HOST_CMP_VEX(type, 31);                                                                                    \
         }                                                                                                              \
         return a;                                                                                                      \
     }
 #define HOST_CMP_SSE(type, n)                                                                                          \
     case n:                                                                                                            \
         __asm__ volatile("cmp" #type " $" #n ", %1, %0" : "+x"(a) : "x"(b));                                           \
-        break;
+        break
 #define HOST_CMP_VEX(type, n)                                                                                          \
     case n:                                                                                                            \
         __asm__ volatile("vcmp" #type " $" #n ", %1, %0, %0" : "+x"(a) : "x"(b));                                      \
-        break;
+        break
 HOST_CMP(ps)
 HOST_CMP(pd)
 #undef HOST_CMP
@@ -213,13 +235,19 @@ static inline enum fp_less host_fp64_order(uint64_t a, uint64_t b, bool quiet) {
 #define HOST_ROUND_CASE(insn, n)                                                                                       \
     case n:                                                                                                            \
         __asm__ volatile(insn " $" #n ", %0, %0" : "+x"(x));                                                           \
-        break;
+        break
 #define HOST_ROUND(insn)                                                                                               \
     switch (rc | (suppress_inexact ? 8u : 0u)) {                                                                       \
-        HOST_ROUND_CASE(insn, 0)                                                                                       \
-        HOST_ROUND_CASE(insn, 1) HOST_ROUND_CASE(insn, 2) HOST_ROUND_CASE(insn, 3) HOST_ROUND_CASE(insn, 4)            \
-            HOST_ROUND_CASE(insn, 8) HOST_ROUND_CASE(insn, 9) HOST_ROUND_CASE(insn, 10) HOST_ROUND_CASE(insn, 11)      \
-                HOST_ROUND_CASE(insn, 12)                                                                              \
+        HOST_ROUND_CASE(insn, 0);                                                                                      \
+        HOST_ROUND_CASE(insn, 1);                                                                                      \
+        HOST_ROUND_CASE(insn, 2);                                                                                      \
+        HOST_ROUND_CASE(insn, 3);                                                                                      \
+        HOST_ROUND_CASE(insn, 4);                                                                                      \
+        HOST_ROUND_CASE(insn, 8);                                                                                      \
+        HOST_ROUND_CASE(insn, 9);                                                                                      \
+        HOST_ROUND_CASE(insn, 10);                                                                                     \
+        HOST_ROUND_CASE(insn, 11);                                                                                     \
+        HOST_ROUND_CASE(insn, 12);                                                                                     \
     }
 static inline uint32_t host_fp32_round(uint32_t a, enum fp_rc rc, bool suppress_inexact) {
     __m128i x = host_x32(a);

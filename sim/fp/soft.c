@@ -68,9 +68,11 @@ uint64_t soft_fma(struct fp_env *e, enum fp_format f, uint64_t a, uint64_t b, ui
     uint64_t nan;
     if (nan_result(e, f, n, 3, &nan)) return nan;
     unsigned raised = number_mul(&product, &n[0], &n[1]);
-    product.sign ^= neg_product;
     n[2].sign ^= neg_addend;
-    if (!raised) raised = number_add(&r, &product, &n[2], (enum fp_rc)e->rc);
+    if (!raised) {
+        product.sign ^= neg_product;
+        raised = number_add(&r, &product, &n[2], (enum fp_rc)e->rc);
+    }
     return finish(e, f, raised, n, 3, &r);
 }
 

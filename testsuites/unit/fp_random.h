@@ -17,13 +17,20 @@ static inline uint64_t fp_random(uint64_t *state) { /* xorshift64* */
 static inline uint64_t fp_random_significand(uint64_t *state) {
     uint64_t r = fp_random(state), how = fp_random(state);
     switch (how & 7) {
-    case 0: return 0;
-    case 1: return ~0ull;
-    case 2: return 1ull << (r & 63);
-    case 3: return ~0ull << (r & 63);
-    case 4: return ~0ull >> (r & 63);
-    case 5: return r & (1ull << (how >> 8 & 63) | 1ull << (how >> 16 & 63) | 1ull << (how >> 24 & 63));
-    default: return r;
+    case 0:
+        return 0;
+    case 1:
+        return ~0ull;
+    case 2:
+        return 1ull << (r & 63);
+    case 3:
+        return ~0ull << (r & 63);
+    case 4:
+        return ~0ull >> (r & 63);
+    case 5:
+        return r & (1ull << (how >> 8 & 63) | 1ull << (how >> 16 & 63) | 1ull << (how >> 24 & 63));
+    default:
+        return r;
     }
 }
 
@@ -31,18 +38,27 @@ static inline uint32_t fp_random_exponent(uint64_t *state, unsigned exp_bits) {
     uint64_t r = fp_random(state), how = r >> 32;
     uint32_t max = (1u << exp_bits) - 1, bias = max >> 1, any = (uint32_t)r & max;
     switch (how & 15) {
-    case 0: return 0;
-    case 1: return max;
-    case 2: return 1 + (r & 3);
-    case 3: return max - 1 - (r & 3);
+    case 0:
+        return 0;
+    case 1:
+        return max;
+    case 2:
+        return 1 + (r & 3);
+    case 3:
+        return max - 1 - (r & 3);
     case 4:
-    case 5: return bias + (r & 3) - 2 > max ? bias : bias + (uint32_t)(r & 3) - 2;
+    case 5:
+        return bias + (r & 3) - 2 > max ? bias : bias + (uint32_t)(r & 3) - 2;
     case 6:
     case 7:
-    case 8: return (bias + (uint32_t)(r & 127) - 40) & max;
-    case 9: return (bias + bias / 2 + (uint32_t)(r & 15)) & max;
-    case 10: return (bias / 2 + (uint32_t)(r & 63) - 32) & max;
-    default: return any;
+    case 8:
+        return (bias + (uint32_t)(r & 127) - 40) & max;
+    case 9:
+        return (bias + bias / 2 + (uint32_t)(r & 15)) & max;
+    case 10:
+        return (bias / 2 + (uint32_t)(r & 63) - 32) & max;
+    default:
+        return any;
     }
 }
 

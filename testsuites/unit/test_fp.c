@@ -21,12 +21,12 @@ struct operands {
 typedef uint64_t op_fn(struct fp_env *e, const struct operands *o);
 
 #define ARGS struct fp_env *e, const struct operands *o
-#define A32 (uint32_t) o->v[0]
-#define B32 (uint32_t) o->v[1]
-#define C32 (uint32_t) o->v[2]
-#define A64 o->v[0]
-#define B64 o->v[1]
-#define C64 o->v[2]
+#define A32  (uint32_t) o->v[0]
+#define B32  (uint32_t) o->v[1]
+#define C32  (uint32_t) o->v[2]
+#define A64  o->v[0]
+#define B64  o->v[1]
+#define C64  o->v[2]
 
 #define BINARY(op)                                                                                                     \
     static uint64_t op##32(ARGS) { return fp32_##op(e, A32, B32); }                                                    \
@@ -90,22 +90,23 @@ static uint64_t from_i64_64(ARGS) { return fp64_from_i64(e, (int64_t)A64); }
 static uint64_t widen(ARGS) { return fp64_from_fp32(e, A32); }
 static uint64_t narrow(ARGS) { return fp32_from_fp64(e, A64); }
 
-#define ROW(name, width) {#name, name, width}
+#define ROW(name, width)                                                                                               \
+    { #name, name, width }
 static const struct {
     const char *name;
     op_fn *fn;
     unsigned width;
 } ops[] = {
-    ROW(add32, 32),       ROW(sub32, 32),       ROW(mul32, 32),       ROW(div32, 32),       ROW(min32, 32),
-    ROW(max32, 32),       ROW(add64, 64),       ROW(sub64, 64),       ROW(mul64, 64),       ROW(div64, 64),
-    ROW(min64, 64),       ROW(max64, 64),       ROW(add32x4, 32),     ROW(sub32x4, 32),     ROW(mul32x4, 32),
-    ROW(div32x4, 32),     ROW(min32x4, 32),     ROW(max32x4, 32),     ROW(add64x2, 64),     ROW(sub64x2, 64),
-    ROW(mul64x2, 64),     ROW(div64x2, 64),     ROW(min64x2, 64),     ROW(max64x2, 64),     ROW(sqrt32, 32),
-    ROW(sqrt64, 64),      ROW(fma32, 32),       ROW(fma64, 64),       ROW(fma32x4, 32),     ROW(fma64x2, 64),
-    ROW(cmp32, 32),       ROW(cmp64, 64),       ROW(cmp32x4, 32),     ROW(cmp64x2, 64),     ROW(order32, 32),
-    ROW(order64, 64),     ROW(round32, 32),     ROW(round64, 64),     ROW(to_i32_32, 32),   ROW(to_i64_32, 32),
-    ROW(to_i32_64, 64),   ROW(to_i64_64, 64),   ROW(from_i32_32, 64), ROW(from_i64_32, 64), ROW(from_i32_64, 64),
-    ROW(from_i64_64, 64), ROW(widen, 32),       ROW(narrow, 64),
+    ROW(add32, 32),       ROW(sub32, 32),     ROW(mul32, 32),       ROW(div32, 32),       ROW(min32, 32),
+    ROW(max32, 32),       ROW(add64, 64),     ROW(sub64, 64),       ROW(mul64, 64),       ROW(div64, 64),
+    ROW(min64, 64),       ROW(max64, 64),     ROW(add32x4, 32),     ROW(sub32x4, 32),     ROW(mul32x4, 32),
+    ROW(div32x4, 32),     ROW(min32x4, 32),   ROW(max32x4, 32),     ROW(add64x2, 64),     ROW(sub64x2, 64),
+    ROW(mul64x2, 64),     ROW(div64x2, 64),   ROW(min64x2, 64),     ROW(max64x2, 64),     ROW(sqrt32, 32),
+    ROW(sqrt64, 64),      ROW(fma32, 32),     ROW(fma64, 64),       ROW(fma32x4, 32),     ROW(fma64x2, 64),
+    ROW(cmp32, 32),       ROW(cmp64, 64),     ROW(cmp32x4, 32),     ROW(cmp64x2, 64),     ROW(order32, 32),
+    ROW(order64, 64),     ROW(round32, 32),   ROW(round64, 64),     ROW(to_i32_32, 32),   ROW(to_i64_32, 32),
+    ROW(to_i32_64, 64),   ROW(to_i64_64, 64), ROW(from_i32_32, 64), ROW(from_i64_32, 64), ROW(from_i32_64, 64),
+    ROW(from_i64_64, 64), ROW(widen, 32),     ROW(narrow, 64),
 };
 #undef ROW
 #define OPS (sizeof ops / sizeof ops[0])
@@ -151,8 +152,8 @@ static void test_fp_host_and_portable_agree(void **state) {
             if ((r & 7) == 0) o.v[1] = o.v[0] ^ (r >> 8 & 3);
             if ((r & 0x70) == 0) o.v[2] = o.v[0];
             o.imm = (uint32_t)(r >> 32);
-            uint32_t mxcsr = MXCSR_MASKS | (r >> 16 & 3) << 13 | (r >> 18 & 1 ? MXCSR_DAZ : 0) |
-                             (r >> 19 & 1 ? MXCSR_FTZ : 0);
+            uint32_t mxcsr =
+                MXCSR_MASKS | (r >> 16 & 3) << 13 | (r >> 18 & 1 ? MXCSR_DAZ : 0) | (r >> 19 & 1 ? MXCSR_FTZ : 0);
             uint32_t hf, sf;
             uint64_t h = run(cpu, ops[k].fn, &o, mxcsr, false, &hf), s = run(cpu, ops[k].fn, &o, mxcsr, true, &sf);
             if (h == s && hf == sf) continue;
