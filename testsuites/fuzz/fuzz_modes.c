@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sim/core/cet.h"
 #include "sim/core/flags.h"
 #include "sim/core/system.h"
 #include "testsuites/fuzz/guest.h"
@@ -43,8 +44,32 @@ static const struct fuzz_mode modes[] = {
      3                                                                                                                                                                                 },
     {"long stepping",    PG64,            LONG_CR4,            LONG_EFER,             AR_CODE_SEG(0) | AR_L | AR_G,  AR_DATA_SEG(0) | AR_DB | AR_G,
      FLAG_FIXED | FLAG_TF,                                                                                                                                                            0},
+    {"protected32 cet",  CR0_PE | CR0_WP, CR4_CET,             0,                     AR_CODE_SEG(0) | AR_DB | AR_G, AR_DATA_SEG(0) | AR_DB | AR_G,
+     FLAG_FIXED,                                                                                                                                                                      0},
+    {"long cet",         PG64,            LONG_CR4 | CR4_CET,  LONG_EFER,             AR_CODE_SEG(0) | AR_L | AR_G,  AR_DATA_SEG(0) | AR_DB | AR_G,
+     FLAG_FIXED,                                                                                                                                                                      0},
+    {"long user cet",    PG64,            LONG_CR4 | CR4_CET,  LONG_EFER,             AR_CODE_SEG(3) | AR_L | AR_G,  AR_DATA_SEG(3) | AR_DB | AR_G,
+     FLAG_FIXED,                                                                                                                                                                      3},
+    {"compat cet",       PG64,            LONG_CR4 | CR4_CET,  LONG_EFER,             AR_CODE_SEG(3) | AR_DB | AR_G, AR_DATA_SEG(3) | AR_DB | AR_G,
+     FLAG_FIXED,                                                                                                                                                                      3},
 };
 #define MODE_COUNT (sizeof modes / sizeof modes[0])
+
+/* Any of the enables, shadow stacks in the pages that write_page_tables() has for them */
+static void set_cet(struct cpu *cpu, struct rng *r) {
+    const uint64_t enables = CET_SH_STK_EN | CET_WR_SHSTK_EN | CET_ENDBR_EN | CET_LEG_IW_EN | CET_NO_TRACK_EN;
+    if (!(cpu->ctl.cr4 & CR4_CET)) return;
+    cpu->cet.s_cet = rng_next(r) & enables & cet_control_bits(cpu->model);
+    cpu->cet.u_cet = rng_next(r) & enables & cet_control_bits(cpu->model);
+    for (unsigned n = 0; n < 3; n++) {
+        uint64_t at = SHADOW_BASE + 0x1018 + 0x1000 * n;
+        cpu->cet.pl_ssp[n] = at;
+        put(cpu->machine, at, at, 8);
+    }
+    cpu->cet.pl_ssp[3] = SHADOW_USER + 0x1000;
+    cpu->cet.ssp_table = CODE_BASE + (rng_next(r) & 0xFFF);
+    cpu->cet.ssp = cpu->cpl == 3 ? SHADOW_USER + 0x1000 : SHADOW_BASE + 0x8000 + (rng_next(r) & 0xFC);
+}
 
 static void set_state(struct cpu *cpu, const struct fuzz_mode *mode, struct rng *r) {
     bool low = !(mode->cr0 & CR0_PE) || (mode->rflags & FLAG_VM), is16 = !(mode->cs_ar & (AR_DB | AR_L));
@@ -72,6 +97,7 @@ static void set_state(struct cpu *cpu, const struct fuzz_mode *mode, struct rng 
         uint64_t x = rng_next(r);
         cpu->gpr[n] = x & 1 ? x : x & 2 ? CODE_BASE + (x >> 8 & 0xFFFF) : x >> 8 & 0xFF;
     }
+    set_cet(cpu, r);
     cpu->gpr[RSP] = low || is16 ? 0x8000 : CODE_BASE - 0x800;
     cpu->rip = low || is16 ? rng_next(r) & 0xFFFF : CODE_BASE + rng_next(r) % CODE_BYTES;
     flags_load(cpu, mode->rflags | (uint32_t)(rng_next(r) & FLAG_ARITH));

@@ -67,6 +67,8 @@ void write_page_tables(struct machine *m) {
     put(m, PT_BASE, (PT_BASE + 0x1000) | 7, 8);
     for (unsigned n = 0; n < 4; n++) put(m, PT_BASE + 0x1000 + 8 * n, (PT_BASE + 0x2000 + 0x1000 * n) | 7, 8);
     for (unsigned n = 0; n < 2048; n++) put(m, PT_BASE + 0x2000 + 8 * n, (uint64_t)n << 21 | 0x87, 8);
+    put(m, PT_BASE + 0x2000 + 8 * (SHADOW_BASE >> 21), SHADOW_BASE | 0xC1, 8);
+    put(m, PT_BASE + 0x2000 + 8 * (SHADOW_USER >> 21), SHADOW_USER | 0xC5, 8);
 }
 
 void write_code(struct machine *m, uint64_t base, struct rng *r) {

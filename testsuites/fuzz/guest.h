@@ -4,15 +4,17 @@
 
 #include "sim/machine/machine.h"
 
-#define RAM_BYTES  (16u << 20)
-#define GDT_BASE   0x1000u
-#define IDT_BASE   0x2000u
-#define TSS_BASE   0x4000u
-#define IVT_BASE   0x0u
-#define PT_BASE    0x8000u
-#define CODE_BASE  0x100000u
-#define CODE_BYTES 0x10000u
-#define LOW_CODE   0x20000u /* for real and virtual-8086 mode */
+#define SHADOW_BASE 0x600000u /* pages of 2 MiB that are shadow stacks */
+#define SHADOW_USER 0x800000u
+#define RAM_BYTES   (16u << 20)
+#define GDT_BASE    0x1000u
+#define IDT_BASE    0x2000u
+#define TSS_BASE    0x4000u
+#define IVT_BASE    0x0u
+#define PT_BASE     0x8000u
+#define CODE_BASE   0x100000u
+#define CODE_BYTES  0x10000u
+#define LOW_CODE    0x20000u /* for real and virtual-8086 mode */
 
 struct rng {
     uint64_t s;
@@ -31,7 +33,8 @@ void write_gdt(struct machine *m);
 /* Every gate leads to a random place of the code. */
 void write_idt(struct machine *m, bool is_long, bool is_16, struct rng *r);
 void write_tss(struct machine *m, bool is_long);
-/* The first 4 GiB one to one in 2 MiB pages, open to the user: devices are within reach. */
+/* The first 4 GiB one to one in 2 MiB pages, open to the user: devices are within reach. Two of them are shadow stacks.
+ */
 void write_page_tables(struct machine *m);
 /* CODE_BYTES random bytes with a bias to prefixes, two-byte opcodes and system groups. */
 void write_code(struct machine *m, uint64_t base, struct rng *r);

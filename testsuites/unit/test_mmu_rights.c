@@ -177,9 +177,46 @@ static void test_global_needs_pge(void **state) {
     assert_true(walk_of(w, 0, MMU_READ).global);
 }
 
+/* ---- shadow stacks ---- */
+
+static void test_rights_of_shadow_stacks_are_as_the_manual_says(void **state) {
+    struct world *w = *state;
+    map_4(w, 0x1000, 3, 0);
+    uint64_t pdpt = get(w, w->s.cr3, 8) & ~0xFFFull, above = get(w, pdpt, 8) & ~0xFFFull; /* the PDE */
+    for (unsigned bits = 0; bits < 1u << 8; bits++) {
+        bool leaf_rw = bits & 1, dirty = bits & 2, user_page = bits & 4, above_rw = bits & 8, user = bits & 16;
+        bool write = bits & 32, wd = bits & 64, wp = bits & 128;
+        uint64_t leaf = 0x9000 | P | (leaf_rw ? RW : 0) | (dirty ? D : 0) | (user_page ? US : 0);
+        uint64_t at = map_4(w, 0x1000, 3, leaf);
+        put(w, above, 8, (at & ~0xFFFull) | P | US | (above_rw ? RW : 0));
+        w->s.cr0 = CR0_PE | CR0_PG | (wp ? CR0_WP : 0);
+        w->s.cr4 = CR4_PAE | CR4_PKE | CR4_SMAP;
+        w->s.pkru = wd ? 2 : 0;
+        struct mmu_result r =
+            walk_of(w, 0x1000, MMU_SHSTK | (write ? MMU_WRITE : MMU_READ) | (user ? MMU_USER : MMU_SYS));
+        bool shadow = !leaf_rw && dirty && above_rw && user_page == user;
+        bool by_key = wd && user_page && write && (user || wp);
+        uint32_t error = PF_P | PF_SS | (write ? PF_W : 0) | (user ? PF_U : 0) | (by_key ? PF_PK : 0);
+        assert_int_equal(r.status, shadow && !by_key ? MMU_OK : MMU_PAGE_FAULT);
+        if (r.status == MMU_PAGE_FAULT) assert_int_equal(r.error, error);
+        put(w, above, 8, (at & ~0xFFFull) | PRWU);
+    }
+}
+
+static void test_rights_absent_shadow_stack_shows_its_bit(void **state) {
+    struct world *w = *state;
+    struct mmu_result r = walk_of(w, 0x1000, MMU_SHSTK | MMU_READ);
+    assert_int_equal(r.status, MMU_PAGE_FAULT);
+    assert_int_equal(r.error, PF_SS);
+    r = walk_of(w, 0x1000, MMU_SHSTK | MMU_WRITE | MMU_USER);
+    assert_int_equal(r.error, PF_SS | PF_W | PF_U);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_rights_every_combination_is_as_the_manual_says),
+        WORLD_TEST(test_rights_of_shadow_stacks_are_as_the_manual_says),
+        WORLD_TEST(test_rights_absent_shadow_stack_shows_its_bit),
         WORLD_TEST(test_rights_are_those_of_all_levels),
         WORLD_TEST(test_keys_do_not_apply_outside_long_mode),
         WORLD_TEST(test_fetch_bit_depends_on_nxe_or_smep),
