@@ -118,12 +118,12 @@ void f80_to_bcd(struct fpu_regs *f, uint8_t bcd[10], const struct f80 *a);
  * result when |x| >= 2^63; then, and with an unmasked IE or DE, nothing is to be pushed. */
 #define F80_BINARY(op)                                                                                                 \
     static inline void f80_##op(struct fpu_regs *f, struct f80 *d, const struct f80 *x, const struct f80 *y) {         \
-        F80_HOST(f, host_f80_##op(f, d, y, x));                                                                        \
+        F80_HOST_TRANS(f, host_f80_##op(f, d, y, x));                                                                        \
         soft_f80_##op(f, d, x, y);                                                                                     \
     }
 #define F80_UNARY(op)                                                                                                  \
     static inline void f80_##op(struct fpu_regs *f, struct f80 *d, const struct f80 *x) {                              \
-        F80_HOST(f, host_f80_##op(f, d, x));                                                                           \
+        F80_HOST_TRANS(f, host_f80_##op(f, d, x));                                                                           \
         soft_f80_##op(f, d, x);                                                                                        \
     }
 F80_UNARY(f2xm1)
@@ -136,11 +136,11 @@ F80_BINARY(fpatan)
 #undef F80_BINARY
 /* `under` takes the place of x, `pushed` is pushed: sine and cosine, tangent and 1.0; twice the NaN if it is one. */
 static inline void f80_fsincos(struct fpu_regs *f, struct f80 *under, struct f80 *pushed, const struct f80 *x) {
-    F80_HOST(f, host_f80_fsincos(f, under, pushed, x));
+    F80_HOST_TRANS(f, host_f80_fsincos(f, under, pushed, x));
     soft_f80_fsincos(f, under, pushed, x);
 }
 static inline void f80_fptan(struct fpu_regs *f, struct f80 *under, struct f80 *pushed, const struct f80 *x) {
-    F80_HOST(f, host_f80_fptan(f, under, pushed, x));
+    F80_HOST_TRANS(f, host_f80_fptan(f, under, pushed, x));
     soft_f80_fptan(f, under, pushed, x);
 }
 

@@ -364,12 +364,6 @@ HOST_X87_2(mul, "fmulp", FSW_C1)
 HOST_X87_2(div, "fdivrp", FSW_C1)
 HOST_X87_1(sqrt, "fsqrt", FSW_C1)
 HOST_X87_1(round, "frndint", FSW_C1)
-HOST_X87_2(fyl2x, "fyl2x", FSW_C1)
-HOST_X87_2(fyl2xp1, "fyl2xp1", FSW_C1)
-HOST_X87_2(fpatan, "fpatan", FSW_C1)
-HOST_X87_1(f2xm1, "f2xm1", FSW_C1)
-HOST_X87_1(fsin, "fsin", FSW_C1 | FSW_C2)
-HOST_X87_1(fcos, "fcos", FSW_C1 | FSW_C2)
 #undef HOST_X87_1
 #undef HOST_X87_2
 
@@ -439,22 +433,69 @@ static inline int64_t host_f80_to_int(struct fpu_regs *f, const struct f80 *a, u
     return r;
 }
 
-/* Two results; when C2 says that the operand is out of range, *first is it, and *second was not pushed. */
-#define HOST_X87_PUSH(name, insn)                                                                                      \
-    static inline void host_f80_##name(struct fpu_regs *f, struct f80 *st1, struct f80 *st0, const struct f80 *a) {    \
-        uint16_t sw;                                                                                                   \
-        host_x87_begin(f);                                                                                             \
-        __asm__ volatile("fldt %1\n\t" insn "\n\tfnstsw %0" : "=a"(sw) : "m"(*a));                                     \
-        if (sw & FSW_C2) {                                                                                             \
-            __asm__ volatile("fstpt %0" : "=m"(*st1));                                                                 \
-        } else {                                                                                                       \
-            __asm__ volatile("fstpt %0\n\tfstpt %1" : "=m"(*st0), "=m"(*st1));                                         \
-        }                                                                                                              \
-        host_x87_end(f, sw, FSW_C1 | FSW_C2);                                                                          \
+/* The transcendental instructions run with the guest's own masks, so that unmasked responses are the host's, too: what
+ * they raise would be reported by the next waiting instruction, and is cleared before. What is on the stack afterwards,
+ * and how deep it is, says what happened. */
+struct host_x87_stack {
+    struct f80 top, second;
+    unsigned depth;
+};
+#define HOST_X87_TRANS(insn, codes)                                                                                    \
+    static inline struct host_x87_stack host_x87_##insn(struct fpu_regs *f, const struct f80 *x, const struct f80 *y) {  \
+        struct host_x87_stack r;                                                                                       \
+        uint16_t before, sw;                                                                                           \
+        __asm__ volatile("fnclex\n\tfnstsw %0" : "=a"(before));                                                        \
+        f->host = 0;                                                                                                   \
+        if (y) __asm__ volatile("fldt %0" ::"m"(*y));                                                                  \
+        __asm__ volatile("fldt %0" ::"m"(*x));                                                                         \
+        host_x87_control(f->fcw);                                                                                      \
+        __asm__ volatile(#insn "\n\tfnstsw %0\n\tfnclex" : "=a"(sw));                                                 \
+        host_x87_control(HOST_CW);                                                                                     \
+        r.depth = ((unsigned)(before >> 11) - (sw >> 11)) & 7;                                                         \
+        __asm__ volatile("fstpt %0" : "=m"(r.top));                                                                    \
+        if (r.depth > 1) __asm__ volatile("fstpt %0" : "=m"(r.second));                                                \
+        f->fsw = (uint16_t)((f->fsw & ~(codes)) | (sw & ((codes) | FSW_EXC)));                                         \
+        return r;                                                                                                      \
     }
-HOST_X87_PUSH(fsincos, "fsincos")
-HOST_X87_PUSH(fptan, "fptan")
-#undef HOST_X87_PUSH
+#define HOST_X87_TRANS_1(insn, codes)                                                                                  \
+    HOST_X87_TRANS(insn, codes)                                                                                        \
+    static inline void host_f80_##insn(struct fpu_regs *f, struct f80 *d, const struct f80 *x) {                       \
+        *d = host_x87_##insn(f, x, NULL).top;                                                                          \
+    }
+/* not popped: an unmasked exception */
+#define HOST_X87_TRANS_2(insn)                                                                                         \
+    HOST_X87_TRANS(insn, FSW_C1)                                                                                       \
+    static inline void host_f80_##insn(struct fpu_regs *f, struct f80 *d, const struct f80 *y, const struct f80 *x) {  \
+        const struct host_x87_stack r = host_x87_##insn(f, x, y);                                                      \
+        if (r.depth == 1) *d = r.top;                                                                                  \
+    }
+/* not pushed: that, or C2 */
+#define HOST_X87_TRANS_PUSH(insn)                                                                                      \
+    HOST_X87_TRANS(insn, FSW_C1 | FSW_C2)                                                                              \
+    static inline void host_f80_##insn(struct fpu_regs *f, struct f80 *under, struct f80 *pushed,                      \
+                                       const struct f80 *x) {                                                          \
+        const struct host_x87_stack r = host_x87_##insn(f, x, NULL);                                                   \
+        *under = r.depth == 2 ? r.second : r.top;                                                                      \
+        if (r.depth == 2) *pushed = r.top;                                                                             \
+    }
+HOST_X87_TRANS_1(f2xm1, FSW_C1)
+HOST_X87_TRANS_1(fsin, FSW_C1 | FSW_C2)
+HOST_X87_TRANS_1(fcos, FSW_C1 | FSW_C2)
+HOST_X87_TRANS_2(fyl2x)
+HOST_X87_TRANS_2(fyl2xp1)
+HOST_X87_TRANS_2(fpatan)
+HOST_X87_TRANS_PUSH(fsincos)
+HOST_X87_TRANS_PUSH(fptan)
+#undef HOST_X87_TRANS
+#undef HOST_X87_TRANS_1
+#undef HOST_X87_TRANS_2
+#undef HOST_X87_TRANS_PUSH
+/* always the host's */
+#define F80_HOST_TRANS(f, expr)                                                                                        \
+    if (host_present()) {                                                                                              \
+        expr;                                                                                                          \
+        return;                                                                                                        \
+    }
 
 #else
 
@@ -479,6 +520,7 @@ static inline void host_x87_reset(void) {}
 #define FP_HOST_FROM_INT_64(e, K, a)
 #define F80_HOST(f, expr)
 #define F80_HOST_VALUE(f, expr)
+#define F80_HOST_TRANS(f, expr)
 
 #endif
 #endif
