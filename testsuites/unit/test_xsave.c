@@ -588,6 +588,42 @@ static void test_xsave_misaligned_area_raises_gp(void **state) {
     assert_int_equal(run_op_at(cpu, OP_XSAVE, false, 0, 0x8000000000000000), VEC_GP);
 }
 
+/* The area ends where its last requested component ends, and behind the header at least. */
+static void test_xsave_segment_limit_holds_for_what_is_accessed(void **state) {
+    static const uint8_t by_ss[] = {0x36, 0x0F, 0xAE, 0x27}; /* xsave ss:[edi] */
+    static const struct {
+        uint32_t limit;
+        uint64_t mask;
+        bool ok;
+    } rows[] = {
+        {AREA + 575,  3,     true },
+        {AREA + 574,  3,     false},
+        {AREA + 574,  0,     false},
+        {AREA + 703,  7,     true }, /* YMM_Hi128 of eight registers */
+        {AREA + 702,  7,     false},
+        {AREA + 702,  3,     true },
+        {AREA + 2695, 0x201, true },
+        {AREA + 2694, 0x201, false},
+    };
+    struct cpu *cpu = cpu_of(state);
+    for (unsigned k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        enter_protected(cpu, 0);
+        cpu->ctl.xcr0 = USER_ALL;
+        fill_area(cpu, FILL);
+        cpu->seg[SEG_DS].limit = rows[k].limit;
+        assert_int_equal(run_op(cpu, OP_XSAVE, rows[k].mask), rows[k].ok ? -1 : VEC_GP);
+        if (!rows[k].ok) assert_written(cpu, 0, 4096, false);
+        put_header(cpu, rows[k].mask, 0);
+        poke(cpu, AREA + 24, 4, 0x1F80);
+        assert_int_equal(run_op(cpu, OP_XRSTOR, rows[k].mask), rows[k].ok ? -1 : VEC_GP);
+    }
+    enter_protected(cpu, 0);
+    set_mask(cpu, 1);
+    cpu->gpr[RDI] = 0xFFFFFE00; /* wraps */
+    assert_int_equal(run_bytes(cpu, op_bytes[OP_XSAVE], 3), VEC_GP);
+    assert_int_equal(run_bytes(cpu, by_ss, sizeof by_ss), VEC_SS);
+}
+
 #define HIGH 0x400000u /* two pages of 4 KiB here; the second one is not present */
 static void map_high(struct cpu *cpu) {
     poke(cpu, 0x3000 + 8 * (HIGH >> 21), 8, 0x4000 | 7);
@@ -757,6 +793,7 @@ int main(void) {
         TEST_INTEL(test_xsave_restore_supervisor_checks_cet_state),
         TEST_INTEL(test_xsave_outside_64bit_mode_only_eight_registers),
         TEST_INTEL(test_xsave_misaligned_area_raises_gp),
+        TEST_INTEL(test_xsave_segment_limit_holds_for_what_is_accessed),
         TEST_INTEL(test_xsave_page_fault_comes_before_the_first_write),
         TEST_INTEL(test_xsave_pkru_decides_about_the_next_access),
         TEST_INTEL(test_xsave_xfd_takes_no_component_yet),
