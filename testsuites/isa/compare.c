@@ -1,11 +1,11 @@
 /* Comparing and showing results. */
 #include "testsuites/isa/compare.h"
 
-#include <Zydis/Zydis.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "sim/arch/x86.h"
+#include "testsuites/isa/forms.h"
 
 static bool same_general(const struct isa_case *c, const struct isa_result *host, const struct isa_result *sim) {
     uint32_t mask = (ISA_FLAGS | ISA_DF) & ~c->undefined;
@@ -50,15 +50,12 @@ enum verdict isa_compare(const struct isa_case *c, const struct isa_result *host
 /* ---- showing ---- */
 
 static void disassemble(const struct isa_case *c, char *to, size_t size) {
-    ZydisDecoder d;
     ZydisFormatter f;
     ZydisDecodedInstruction i;
     ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
-    ZydisDecoderInit(&d, c->mode32 ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64,
-                     c->mode32 ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_64);
     ZydisFormatterInit(&f, ZYDIS_FORMATTER_STYLE_INTEL);
     snprintf(to, size, "(no instruction)");
-    if (ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d, c->code, c->len, &i, op)))
+    if (form_decode(c->code, c->len, c->mode32, &i, op))
         ZydisFormatterFormatInstruction(&f, &i, op, i.operand_count_visible, to, size, c->rip, NULL);
 }
 
@@ -81,12 +78,9 @@ static void show_bytes(const char *name, unsigned n, const uint8_t *before, cons
 
 /* What went in: vector registers and memory that the instruction names */
 static void show_operands(const struct isa_case *c) {
-    ZydisDecoder d;
     ZydisDecodedInstruction i;
     ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
-    ZydisDecoderInit(&d, c->mode32 ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64,
-                     c->mode32 ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_64);
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d, c->code, c->len, &i, op))) return;
+    if (!form_decode(c->code, c->len, c->mode32, &i, op)) return;
     for (unsigned k = 0; k < i.operand_count; k++) {
         const ZydisDecodedOperand *o = &op[k];
         ZydisRegister r = o->type == ZYDIS_OPERAND_TYPE_REGISTER ? o->reg.value : ZYDIS_REGISTER_NONE;

@@ -71,6 +71,30 @@ unsigned fields_assemble(const struct fields *f, uint8_t *p) {
 
 /* ---- what the decoder says ---- */
 
+/* AVX-IFMA is later than Zydis 4.0; the operands of VPMADD52LUQ and VPMADD52HUQ behind VEX are those of VFMADD231PD. */
+static bool ask_avx_ifma(const ZydisDecoder *d, const uint8_t *bytes, unsigned n, ZydisDecodedInstruction *i,
+                         ZydisDecodedOperand *op) {
+    uint8_t copy[15];
+    unsigned at = bytes[0] == 0x67;
+    memcpy(copy, bytes, n);
+    if (n < 6 || copy[at] != 0xC4 || (copy[at + 1] & 0x1F) != 2 || (copy[at + 2] & 0x83) != 0x81) return false;
+    uint8_t opcode = copy[at + 3];
+    if (opcode != 0xB4 && opcode != 0xB5) return false;
+    copy[at + 3] = 0xB8;
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(d, copy, n, i, op))) return false;
+    i->mnemonic = opcode == 0xB4 ? ZYDIS_MNEMONIC_VPMADD52LUQ : ZYDIS_MNEMONIC_VPMADD52HUQ;
+    return true;
+}
+
+bool form_decode(const uint8_t *bytes, unsigned n, bool mode32, ZydisDecodedInstruction *i, ZydisDecodedOperand *op) {
+    ZydisDecoder d;
+    n = n > 15 ? 15 : n;
+    ZydisDecoderInit(&d, mode32 ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64,
+                     mode32 ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_64);
+    ZydisDecoderEnableMode(&d, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
+    return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d, bytes, n, i, op)) || ask_avx_ifma(&d, bytes, n, i, op);
+}
+
 struct answer {
     ZydisDecodedInstruction i;
     ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
@@ -93,7 +117,6 @@ static bool belongs(const struct answer *a, const struct insn *d, const struct f
 }
 
 struct enumeration {
-    ZydisDecoder zydis;
     struct decode_features all, host;
     struct forms *out;
     unsigned room, first; /* first form of the opcode under way */
@@ -106,7 +129,7 @@ static bool ask(struct enumeration *e, const struct fields *f, struct answer *a)
     const unsigned mode = MODE_PROT | MODE_LMA | MODE_CODE64;
     unsigned n = fields_assemble(f, bytes);
     n = n > 15 ? 15 : n;
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&e->zydis, bytes, n, &a->i, a->op))) return false;
+    if (!form_decode(bytes, n, false, &a->i, a->op)) return false;
     if (decode(bytes, n, mode, 0, &e->all, &d) != DECODE_OK || !belongs(a, &d, f)) return false;
     a->on_host = decode(bytes, n, mode, 0, &e->host, &d) == DECODE_OK;
     return true;
@@ -302,7 +325,6 @@ struct forms *forms_enumerate(const uint64_t *host, bool amd) {
         .out = calloc(1, sizeof *e.out),
     };
     if (!e.out) return NULL;
-    ZydisDecoderInit(&e.zydis, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     for (unsigned op = 0xD8; op <= 0xDF; op++)
         walk_opcode(&e, (struct fields){.encoding = ZYDIS_INSTRUCTION_ENCODING_LEGACY, .opcode = (uint8_t)op});
     walk_opcode(&e, (struct fields){.encoding = ZYDIS_INSTRUCTION_ENCODING_LEGACY, .opcode = 0x9B});

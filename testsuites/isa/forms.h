@@ -53,6 +53,8 @@ struct forms {
 /* `host`: bit set of enum feature, for struct decode_features. NULL: out of memory */
 struct forms *forms_enumerate(const uint64_t *host, bool amd);
 void forms_free(struct forms *f);
+/* Zydis's view of bytes. false: not an instruction */
+bool form_decode(const uint8_t *bytes, unsigned n, bool mode32, ZydisDecodedInstruction *i, ZydisDecodedOperand *op);
 /* "VADDPS EVEX 58 r512 mem {k}{z} broadcast": opcode, bits of the longest register, kind of operand, masking */
 const char *encoding_name(const struct form *f);
 void form_name(const struct form *f, char *to, size_t size);

@@ -77,14 +77,9 @@ static void choose_fields(struct build *b) {
 }
 
 static bool decode_again(struct build *b) {
-    ZydisDecoder d;
     uint8_t bytes[32];
-    bool m32 = b->c->mode32;
-    ZydisDecoderInit(&d, m32 ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64,
-                     m32 ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_64);
-    ZydisDecoderEnableMode(&d, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
     unsigned n = fields_assemble(&b->e, bytes);
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d, bytes, n > 15 ? 15 : n, &b->i, b->op))) return false;
+    if (!form_decode(bytes, n, b->c->mode32, &b->i, b->op)) return false;
     memcpy(b->c->code, bytes, b->i.length);
     b->c->len = b->i.length;
     return b->i.mnemonic == b->f->mnemonic;
