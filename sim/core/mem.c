@@ -108,11 +108,14 @@ static void place_write(struct cpu *cpu, const struct place *p, const uint8_t *i
 
 /* ---- checks beside translation ---- */
 
-/* SDM 3 "Alignment Check Exception (#AC)": data accesses at CPL 3, never the implicit ones. */
+/* SDM 3 "Alignment Check Exception (#AC)": data accesses at CPL 3, never the implicit ones. It comes before the page
+ * fault, and operands of vector instructions raise it unless aligned to 16 bytes: both are left to the processor. */
 static void check_alignment(struct cpu *cpu, uint64_t la, unsigned size, unsigned access) {
     if (cpu->tlb.ctx != TLB_CTX_NONE || access & (MEM_SYS | MEM_SHSTK)) return;
     if (cpu->cpl != 3 || !(cpu->rflags & FLAG_AC) || !(cpu->ctl.cr0 & CR0_AM)) return;
-    if (!(size & (size - 1)) && la & (size - 1)) cpu_raise_err(cpu, VEC_AC, 0);
+    unsigned align = size > 16 && size <= 64 ? 16 : size;
+    if (!(align & (align - 1)) && align <= 16 && la & (align - 1) && is_canonical(cpu, la))
+        cpu_raise_err(cpu, VEC_AC, 0);
 }
 
 static void watch(struct cpu *cpu, uint64_t la, unsigned size, unsigned access) {
@@ -141,11 +144,11 @@ static void check_end(struct cpu *cpu, const struct insn *i, uint64_t la, unsign
 static unsigned resolve_two(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size, unsigned access,
                             struct place p[2]) {
     check_end(cpu, i, la, size, access);
+    check_alignment(cpu, la, size, access);
     mem_resolve(cpu, i, la, access, &p[0]);
     mem_resolve(cpu, i, next_page(cpu, la), access, &p[1]);
     if (access & MEM_WRITE)
         mem_resolve(cpu, i, la, access, &p[0]); /* if that walk read its entries from this very page */
-    check_alignment(cpu, la, size, access);
     want_alone(cpu, &p[0]);
     want_alone(cpu, &p[1]);
     return PAGE_SIZE - (la & 0xFFF);
@@ -159,8 +162,8 @@ static uint64_t read_at(struct cpu *cpu, const struct insn *i, uint64_t la, unsi
         place_read(cpu, &p[0], (uint8_t *)&val, n);
         place_read(cpu, &p[1], (uint8_t *)&val + n, size - n);
     } else {
-        mem_resolve(cpu, i, la, access, p);
         check_alignment(cpu, la, size, access);
+        mem_resolve(cpu, i, la, access, p);
         want_alone(cpu, p);
         val = p->host ? load(p->host, size) : outside_read(cpu, p, size, access & MEM_RMW);
     }
@@ -175,8 +178,8 @@ static void write_at(struct cpu *cpu, const struct insn *i, uint64_t la, unsigne
         place_write(cpu, &p[0], (uint8_t *)&val, n);
         place_write(cpu, &p[1], (uint8_t *)&val + n, size - n);
     } else {
-        mem_resolve(cpu, i, la, access, p);
         check_alignment(cpu, la, size, access);
+        mem_resolve(cpu, i, la, access, p);
         want_alone(cpu, p);
         if (p->host) {
             store(p->host, size, val);
@@ -253,8 +256,8 @@ static void probe(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned s
 
 void mem_probe(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size, unsigned access) {
     cpu->cur = i;
-    probe(cpu, i, la, size, access);
     check_alignment(cpu, la, size, access);
+    probe(cpu, i, la, size, access);
 }
 
 void mem_read_bytes(struct cpu *cpu, uint64_t la, void *buf, unsigned size, unsigned access) {
@@ -263,6 +266,7 @@ void mem_read_bytes(struct cpu *cpu, uint64_t la, void *buf, unsigned size, unsi
     access = MEM_READ | (access & (MEM_WRITE | MEM_SYS | MEM_USER));
     uint64_t at = la;
     check_end(cpu, cpu->cur, la, size, access);
+    check_alignment(cpu, la, size, access);
     for (unsigned n, left = size; left > 0; left -= n, out += n) {
         n = bytes_here(at, left);
         mem_resolve(cpu, cpu->cur, at, access, &p);
@@ -277,6 +281,7 @@ void mem_write_bytes(struct cpu *cpu, uint64_t la, const void *buf, unsigned siz
     struct place p;
     const uint8_t *in = buf;
     access = MEM_WRITE | (access & (MEM_SYS | MEM_USER));
+    check_alignment(cpu, la, size, access);
     probe(cpu, cpu->cur, la, size, access);
     uint64_t at = la;
     for (unsigned n, left = size; left > 0; left -= n, in += n) {

@@ -20,6 +20,7 @@
 
 #define ISA_FLAGS 0x8D5u /* CF PF AF ZF SF OF */
 #define ISA_DF    0x400u
+#define ISA_AC    0x40000u
 
 /* x87, MMX and vector registers, the same for both sides */
 struct isa_fpu {

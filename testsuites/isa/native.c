@@ -62,7 +62,7 @@ static void on_signal(int sig, siginfo_t *info, void *context) {
     CTX->vector = (uint64_t)g[REG_TRAPNO];
     g[REG_RIP] = (greg_t)(uintptr_t)isa_exit_fault;
     g[REG_RSP] = (greg_t)CTX->host_rsp;
-    g[REG_EFL] &= ~0x400ll;
+    g[REG_EFL] &= ~(ISA_DF | ISA_AC);
     g[REG_CSGSFS] = (g[REG_CSGSFS] & ~0xFFFFll) | 0x33;
 }
 
@@ -107,7 +107,7 @@ static void run_case(const struct isa_case *c, struct isa_result *r) {
     r->rip = CTX->rip;
     if (r->exit != ISA_FAULT) return;
     r->vector = (uint8_t)CTX->vector;
-    if (r->vector == 13 || r->vector == 14 || r->vector == 12) r->error = (uint32_t)CTX->error;
+    if (r->vector == 13 || r->vector == 14 || r->vector == 12 || r->vector == 17) r->error = (uint32_t)CTX->error;
     if (r->vector == 14) r->cr2 = CTX->cr2;
 }
 

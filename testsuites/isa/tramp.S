@@ -83,6 +83,8 @@ isa_enter:
     mov HOST_RSP, %rsp
     pushfq
     popq OUT_FLAGS
+    pushq $0x202 /* without AC and DF */
+    popfq
     movq $\kind, OUT_EXIT
     SAVE_VECTORS
     pop %r15

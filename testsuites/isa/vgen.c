@@ -305,6 +305,7 @@ bool form_generate(struct isa_random *r, const struct form *f, bool mode32, stru
     c->insns = 1;
     for (unsigned k = 0; k < 16; k++) c->gpr[k] = mode32 ? k < 8 ? (uint32_t)isa_value(r) : 0 : isa_value(r);
     c->flags = (uint32_t)isa_rand(r) & ISA_FLAGS;
+    if (one_in(r, 4)) c->flags |= ISA_AC;
     c->mem_seed = isa_rand(r);
     c->rip = choose_rip(r);
     unsigned tries = 0;
