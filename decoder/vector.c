@@ -143,8 +143,11 @@ static bool no_fault_suppression(ZydisExceptionClass class) {
 }
 
 /* Instructions without it that Zydis has in another class: SDM 2 "VDBPSADBW": "Exceptions Type E4NF.nb",
- * "VCVTNE2PS2BF16": "Exceptions Type E4NF" */
-static bool reads_all(enum insn_id id) { return id == INSN_VDBPSADBW || id == INSN_VCVTNE2PS2BF16; }
+ * "VCVTNE2PS2BF16", "GF2P8AFFINEQB": "Exceptions Type E4NF" */
+static bool reads_all(enum insn_id id) {
+    return id == INSN_VDBPSADBW || id == INSN_VCVTNE2PS2BF16 || id == INSN_VGF2P8AFFINEQB ||
+           id == INSN_VGF2P8AFFINEINVQB;
+}
 
 /* Lengths in RAX and RDX rather than EAX and EDX */
 static bool wide_lengths(const struct zinsn *z, enum insn_id id) {
