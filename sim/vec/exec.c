@@ -147,9 +147,17 @@ static inline void end_fp(struct cpu *cpu, const struct insn *i, uint32_t desc) 
 
 /* ---- SSE ---- */
 
-void vec_begin_sse(struct cpu *cpu, const struct insn *i, uint32_t desc) {
+/* What is quick about most instructions: between registers, with nothing out of the ordinary. The steps test for it
+ * first and have no stack frame then. */
+static inline bool begins_quickly(const struct insn *i, uint32_t desc) {
+    return likely(i->form == FORM_RR && !(desc & (V_SRC | V_TO | V_RMW | V_FP)));
+}
+static inline bool ends_quickly(const struct insn *i, uint32_t desc) {
+    return likely(i->form != FORM_MR && !(desc & (V_SRC | V_TO | V_DST | V_SCALAR | V_FP)));
+}
+
+static __attribute__((noinline)) void begin_sse(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     struct vx *x = &cpu->vx;
-    vec_gate(cpu, i);
     if (meets_mmx(i, desc)) mmx_begin(cpu, i);
     begin(cpu, i, 16);
     if (i->form == FORM_RM)
@@ -158,6 +166,12 @@ void vec_begin_sse(struct cpu *cpu, const struct insn *i, uint32_t desc) {
         other_source(cpu, i, desc);
     if (desc & V_RMW) memcpy(&x->r, &cpu->vec.zmm[i->reg & 31], 16);
     begin_fp(cpu, i, desc);
+}
+
+void vec_begin_sse(struct cpu *cpu, const struct insn *i, uint32_t desc) {
+    vec_gate(cpu, i);
+    if (begins_quickly(i, desc)) return begin(cpu, i, 16);
+    begin_sse(cpu, i, desc);
 }
 
 static unsigned dest_bytes(const struct vx *x, uint32_t desc) { return x->bytes >> ((desc & V_DST) >> 8); }
@@ -184,7 +198,7 @@ static __attribute__((noinline)) void end_other(struct cpu *cpu, const struct in
     }
 }
 
-void vec_end_sse(struct cpu *cpu, const struct insn *i, uint32_t desc) {
+static __attribute__((noinline)) void end_sse(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     struct vx *x = &cpu->vx;
     union vec *d = &cpu->vec.zmm[i->reg & 31];
     /* MMX state is entered even by an instruction that ends with #XM */
@@ -198,6 +212,13 @@ void vec_end_sse(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     }
     d->u64[0] = x->r.u64[0];
     d->u64[1] = desc & V_DST ? 0 : x->r.u64[1];
+}
+
+void vec_end_sse(struct cpu *cpu, const struct insn *i, uint32_t desc) {
+    if (ends_quickly(i, desc))
+        memcpy(&cpu->vec.zmm[i->reg & 31], &cpu->vx.r, 16);
+    else
+        end_sse(cpu, i, desc);
 }
 
 /* ---- MMX ---- */
@@ -237,9 +258,8 @@ void vec_end_mmx(struct cpu *cpu, const struct insn *i, uint32_t desc) {
 
 /* ---- VEX ---- */
 
-void vec_begin_vex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
+static __attribute__((noinline)) void begin_vex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     struct vx *x = &cpu->vx;
-    vec_gate(cpu, i);
     begin(cpu, i, 1u << i->size);
     if (i->form == FORM_RM)
         load_source(cpu, i, desc);
@@ -248,6 +268,12 @@ void vec_begin_vex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     if (unlikely(i->venc & VEC_SWAP)) swap_sources(x, desc);
     if (desc & V_RMW) x->r = cpu->vec.zmm[i->reg & 31];
     begin_fp(cpu, i, desc);
+}
+
+void vec_begin_vex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
+    vec_gate(cpu, i);
+    if (begins_quickly(i, desc)) return begin(cpu, i, 1u << i->size);
+    begin_vex(cpu, i, desc);
 }
 
 /* The elements above the first come from the first source, unless the row says otherwise. `d`: the destination */
@@ -259,7 +285,7 @@ static inline void complete_scalar(struct vx *x, const union vec *d, uint32_t de
     x->r.u64[1] = t.u64[1];
 }
 
-void vec_end_vex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
+static __attribute__((noinline)) void end_vex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     struct vx *x = &cpu->vx;
     end_fp(cpu, i, desc);
     if (desc & V_TO) return end_other(cpu, i, desc);
@@ -276,6 +302,14 @@ void vec_end_vex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     }
     for (unsigned o = 0; o < bytes; o += 16) memcpy(&d->u8[o], &x->r.u8[o], 16);
     vec_clear_above(cpu, i->reg & 31, bytes);
+}
+
+void vec_end_vex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
+    union vec *d = &cpu->vec.zmm[i->reg & 31];
+    if (!ends_quickly(i, desc)) return end_vex(cpu, i, desc);
+    memcpy(d, &cpu->vx.r, 32);
+    if (i->size == 4) memset(&d->u8[16], 0, 16);
+    memset(&d->u8[32], 0, 32);
 }
 
 /* ---- EVEX ---- */
@@ -336,9 +370,8 @@ static __attribute__((noinline)) void neutralize_all(struct vx *x, uint32_t desc
     }
 }
 
-void vec_begin_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
+static __attribute__((noinline)) void begin_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     struct vx *x = &cpu->vx;
-    vec_gate(cpu, i);
     begin(cpu, i, 1u << i->size);
     unsigned n = elements(x, desc);
     if (i->mask & VEC_MASK_REG) x->k = cpu->vec.k[i->mask & VEC_MASK_REG];
@@ -352,17 +385,47 @@ void vec_begin_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     begin_fp(cpu, i, desc);
 }
 
+void vec_begin_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
+    struct vx *x = &cpu->vx;
+    vec_gate(cpu, i);
+    if (!begins_quickly(i, desc) || (desc & V_SCALAR)) return begin_evex(cpu, i, desc);
+    begin(cpu, i, 1u << i->size);
+    if (i->mask & VEC_MASK_REG) x->k = cpu->vec.k[i->mask & VEC_MASK_REG];
+}
+
+/* All ones in the bytes of the elements, 1 << esz bytes each, for which the lowest bits of k are 1; eight bytes of them
+ */
+static inline uint64_t byte_mask(unsigned k, unsigned esz) {
+#define B(n) ((n)&1 ? 0xFFu : 0) | ((n)&2 ? 0xFF00u : 0) | ((n)&4 ? 0xFF0000u : 0) | ((n)&8 ? 0xFF000000u : 0)
+#define W(n)                                                                                                           \
+    ((n)&1 ? 0xFFFFull : 0) | ((n)&2 ? 0xFFFFull << 16 : 0) | ((n)&4 ? 0xFFFFull << 32 : 0) |                          \
+        ((n)&8 ? 0xFFFFull << 48 : 0)
+#define ALL(X) X(0), X(1), X(2), X(3), X(4), X(5), X(6), X(7), X(8), X(9), X(10), X(11), X(12), X(13), X(14), X(15)
+    static const uint32_t of_bytes[16] = {ALL(B)};
+    static const uint64_t of_words[16] = {ALL(W)};
+#undef B
+#undef W
+#undef ALL
+    switch (esz) {
+    case 0:
+        return of_bytes[k & 15] | (uint64_t)of_bytes[k >> 4 & 15] << 32;
+    case 1:
+        return of_words[k & 15];
+    case 2:
+        return (k & 1 ? 0xFFFFFFFFull : 0) | (k & 2 ? 0xFFFFFFFFull << 32 : 0);
+    default:
+        return k & 1 ? ~0ull : 0;
+    }
+}
+
 void vec_write_masked(struct cpu *cpu, unsigned n, const union vec *v, unsigned bytes, unsigned esz, uint64_t k,
                       bool zero) {
     union vec *d = &cpu->vec.zmm[n & 31];
-    unsigned size = 1u << esz;
-    for (unsigned j = 0; j < bytes >> esz; j++) {
-        if (k >> j & 1)
-            memcpy(&d->u8[j << esz], &v->u8[j << esz], size);
-        else if (zero)
-            memset(&d->u8[j << esz], 0, size);
+    for (unsigned q = 0; q < (bytes + 7) / 8; q++, k >>= 8 >> esz) {
+        const uint64_t m = byte_mask((unsigned)k, esz);
+        d->u64[q] = (v->u64[q] & m) | (zero ? 0 : d->u64[q] & ~m);
     }
-    if (bytes & 7) memset(&d->u8[bytes], 0, 8 - (bytes & 7));
+    if (bytes & 7) d->u64[bytes / 8] &= ~0ull >> (64 - 8 * (bytes & 7));
     vec_clear_above(cpu, n & 31, (bytes + 7) & ~7u);
 }
 
@@ -383,7 +446,7 @@ static void end_scalar_evex(struct cpu *cpu, const struct insn *i, uint32_t desc
     vec_clear_above(cpu, i->reg & 31, 16);
 }
 
-void vec_end_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
+static __attribute__((noinline)) void end_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     struct vx *x = &cpu->vx;
     end_fp(cpu, i, desc);
     if (desc & V_TO) return end_other(cpu, i, desc);
@@ -394,4 +457,13 @@ void vec_end_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     if (desc & V_SCALAR) return end_scalar_evex(cpu, i, desc);
     vec_write_masked(cpu, i->reg, &x->r, dest_bytes(x, desc), desc & V_ESZ, i->mask & VEC_MASK_REG ? x->k : ~0ull,
                      i->mask & VEC_MASK_ZERO);
+}
+
+void vec_end_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
+    union vec *d = &cpu->vec.zmm[i->reg & 31];
+    if (!ends_quickly(i, desc) || (i->mask & VEC_MASK_REG)) return end_evex(cpu, i, desc);
+    memcpy(d, &cpu->vx.r, 64);
+    if (i->size == 6) return;
+    memset(&d->u8[32], 0, 32);
+    if (i->size == 4) memset(&d->u8[16], 0, 16);
 }

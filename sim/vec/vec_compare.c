@@ -85,3 +85,28 @@ static void k_testpd(struct vx *x) { test_flags(x, 1ull << 63); }
     S(PTEST, k_ptest, FLAGS) X(VPTEST, k_ptest, FLAGS) X(VTESTPS, k_testps, FLAGS) X(VTESTPD, k_testpd, FLAGS)
 // clang-format on
 VEC_TABLE(vec_group_compare, ROWS);
+
+/* ---- hot forms ---- */
+
+#define HOT_SIGNS(id, gate, column, bytes)                                                                             \
+    VEC_HOT_REG(id##_##bytes, VEC_HOT_SHUT(gate), op_##column##_##id, (void)d;                                         \
+                *cpu_r64(cpu, i->reg) = vec_sign_bits(s, bytes, 0))
+HOT_SIGNS(PMOVMSKB, GATE_SSE, sse, 16)
+HOT_SIGNS(VPMOVMSKB, GATE_AVX, vex, 16)
+HOT_SIGNS(VPMOVMSKB, GATE_AVX, vex, 32)
+
+// clang-format off
+#define SSE(X)                                                                                                         \
+    X(PCMPEQB, c_eq8) X(PCMPEQW, c_eq16) X(PCMPEQD, c_eq32) X(PCMPGTB, c_gt8) X(PCMPGTW, c_gt16) X(PCMPGTD, c_gt32)
+#define VEX(X)                                                                                                         \
+    X(VPCMPEQB, c_eq8) X(VPCMPEQW, c_eq16) X(VPCMPEQD, c_eq32) X(VPCMPGTB, c_gt8) X(VPCMPGTW, c_gt16) X(VPCMPGTD, c_gt32)
+SSE(VEC_HOT_SSE)
+VEX(VEC_HOT_VEX)
+static const struct vec_hot rows_of_hot[] = {
+    SSE(VEC_HOT_ROWS_SSE) VEX(VEC_HOT_ROWS_VEX)
+    VEC_HOT_ROW_REG(PMOVMSKB, VEC_COL_SSE, 4, PMOVMSKB_16)
+    VEC_HOT_ROW_REG(VPMOVMSKB, VEC_COL_VEX, 4, VPMOVMSKB_16) VEC_HOT_ROW_REG(VPMOVMSKB, VEC_COL_VEX, 5, VPMOVMSKB_32)
+    {0}
+};
+// clang-format on
+const struct vec_hot_group vec_hot_compare = {rows_of_hot};

@@ -1,10 +1,11 @@
 /* Bitwise logic. SDM 2 "PAND", "ANDPS", "VPTERNLOGD/VPTERNLOGQ" and their neighbours. */
-#include "sim/vec/vec.h"
+#include "sim/vec/vec_hot.h"
+#include "sim/vec/vec_int.h"
 
-static void k_and(struct vx *x) { EACH(64) x->r.u64[j] = x->a->u64[j] & x->b->u64[j]; }
-static void k_andn(struct vx *x) { EACH(64) x->r.u64[j] = ~x->a->u64[j] & x->b->u64[j]; }
-static void k_or(struct vx *x) { EACH(64) x->r.u64[j] = x->a->u64[j] | x->b->u64[j]; }
-static void k_xor(struct vx *x) { EACH(64) x->r.u64[j] = x->a->u64[j] ^ x->b->u64[j]; }
+INT_BINARY(and, u, 64, a &b)
+INT_BINARY(andn, u, 64, ~a &b)
+INT_BINARY(or, u, 64, a | b)
+INT_BINARY(xor, u, 64, a ^ b)
 
 /* Bit n of the immediate: the result where destination, first and second source are the bits of n. */
 static void k_ternlog(struct vx *x) {
@@ -29,3 +30,24 @@ static void k_ternlog(struct vx *x) {
     V(VPTERNLOGD, k_ternlog, V_E(32) | V_RMW) V(VPTERNLOGQ, k_ternlog, V_E(64) | V_RMW)
 // clang-format on
 VEC_TABLE(vec_group_logic, ROWS);
+
+/* ---- hot forms ---- */
+
+// clang-format off
+#define SSE(X)                                                                                                         \
+    X(PAND, c_and) X(PANDN, c_andn) X(POR, c_or) X(PXOR, c_xor)                                                        \
+    X(ANDPS, c_and) X(ANDNPS, c_andn) X(ORPS, c_or) X(XORPS, c_xor)                                                    \
+    X(ANDPD, c_and) X(ANDNPD, c_andn) X(ORPD, c_or) X(XORPD, c_xor)
+#define VEX(X)                                                                                                         \
+    X(VPAND, c_and) X(VPANDN, c_andn) X(VPOR, c_or) X(VPXOR, c_xor)                                                    \
+    X(VANDPS, c_and) X(VANDNPS, c_andn) X(VORPS, c_or) X(VXORPS, c_xor)                                                \
+    X(VANDPD, c_and) X(VANDNPD, c_andn) X(VORPD, c_or) X(VXORPD, c_xor)
+#define EVEX(X)                                                                                                        \
+    X(VPANDD, c_and) X(VPANDND, c_andn) X(VPORD, c_or) X(VPXORD, c_xor)                                                \
+    X(VPANDQ, c_and) X(VPANDNQ, c_andn) X(VPORQ, c_or) X(VPXORQ, c_xor)
+SSE(VEC_HOT_SSE)
+VEX(VEC_HOT_VEX)
+EVEX(VEC_HOT_EVEX)
+static const struct vec_hot rows_of_hot[] = {SSE(VEC_HOT_ROWS_SSE) VEX(VEC_HOT_ROWS_VEX) EVEX(VEC_HOT_ROWS_EVEX){0}};
+// clang-format on
+const struct vec_hot_group vec_hot_logic = {rows_of_hot};

@@ -11,21 +11,25 @@
 INT_WDQ(KERNELS)
 #undef KERNELS
 
-/* The same count for all: 64 bits of a register, or the immediate. */
+/* The same count for all: 64 bits of a register, or the immediate. Chunks as in sim/vec/vec_int.h. */
 #define SHIFT(name, s, bits, expr)                                                                                     \
-    OP_INLINE void all_##name(struct vx *x, const union vec *v, uint64_t count) {                                      \
-        for (unsigned o = 0; o < x->bytes; o += 16) {                                                                  \
-            INT_TYPE(s, bits) v_[128 / bits];                                                                          \
-            memcpy(v_, &v->u8[o], 16);                                                                                 \
-            for (unsigned j_ = 0; j_ < 128 / bits; j_++) {                                                             \
-                const INT_TYPE(s, bits) a = v_[j_];                                                                    \
-                v_[j_] = (INT_TYPE(s, bits))(expr);                                                                    \
-            }                                                                                                          \
-            memcpy(&x->r.u8[o], v_, 16);                                                                               \
+    OP_INLINE void c_##name(void *r_, const void *a_, uint64_t count) {                                                \
+        INT_TYPE(s, bits) v_[128 / bits];                                                                              \
+        memcpy(v_, a_, 16);                                                                                            \
+        for (unsigned j_ = 0; j_ < 128 / bits; j_++) {                                                                 \
+            const INT_TYPE(s, bits) a = v_[j_];                                                                        \
+            v_[j_] = (INT_TYPE(s, bits))(expr);                                                                        \
         }                                                                                                              \
+        memcpy(r_, v_, 16);                                                                                            \
     }                                                                                                                  \
-    static void k_##name(struct vx *x) { all_##name(x, x->a, x->b->u64[0]); }                                          \
-    static void k_##name##_imm(struct vx *x) { all_##name(x, x->b, x->imm); }
+    static void k_##name(struct vx *x) {                                                                               \
+        const uint64_t count = x->b->u64[0];                                                                           \
+        for (unsigned o = 0; o < x->bytes; o += 16) c_##name(&x->r.u8[o], &x->a->u8[o], count);                        \
+    }                                                                                                                  \
+    static void k_##name##_imm(struct vx *x) {                                                                         \
+        const uint64_t count = x->imm;                                                                                 \
+        for (unsigned o = 0; o < x->bytes; o += 16) c_##name(&x->r.u8[o], &x->b->u8[o], count);                        \
+    }
 #define KERNELS(bits)                                                                                                  \
     SHIFT(sll##bits, u, bits, count < bits ? (INT_TYPE(u, bits))(a << (count & (bits - 1))) : 0)                       \
     SHIFT(srl##bits, u, bits, count < bits ? a >> (count & (bits - 1)) : 0)                                            \
@@ -114,3 +118,25 @@ INT_DQ(KERNELS)
     E(VPSHRDVQ, k_shrdv64, V_E(64) | V_RMW)
 // clang-format on
 VEC_TABLE(vec_group_shift, ROWS);
+
+/* ---- hot forms: shifts by the immediate ---- */
+
+#define HOT_SHIFT(id, name, bytes, gate, enc, chunk)                                                                   \
+    VEC_HOT_REG(name, VEC_HOT_SHUT(gate), op_##enc##_##id,                                                             \
+                for (unsigned o = 0; o < bytes; o += 16) chunk(&d->u8[o], &s->u8[o], i->imm8);                         \
+                if (gate != GATE_SSE) memset(&d->u8[bytes], 0, sizeof *d - bytes))
+#define HOT_FNS(id, chunk)                                                                                             \
+    HOT_SHIFT(id, id, 16, GATE_SSE, sse, chunk)                                                                        \
+    HOT_SHIFT(V##id, V##id##_128, 16, GATE_AVX, vex, chunk)                                                            \
+    HOT_SHIFT(V##id, V##id##_256, 32, GATE_AVX, vex, chunk)
+// clang-format off
+#define HOT_ROWS(id, chunk)                                                                                            \
+    VEC_HOT_ROW_REG(id, VEC_COL_SSE, 4, id)                                                                            \
+    VEC_HOT_ROW_REG(V##id, VEC_COL_VEX, 4, V##id##_128) VEC_HOT_ROW_REG(V##id, VEC_COL_VEX, 5, V##id##_256)
+#define HOT(X)                                                                                                         \
+    X(PSLLD_IMM, c_sll32) X(PSLLQ_IMM, c_sll64) X(PSRLD_IMM, c_srl32) X(PSRLQ_IMM, c_srl64)                            \
+    X(PSLLW_IMM, c_sll16) X(PSRLW_IMM, c_srl16) X(PSRAD_IMM, c_sra32)
+HOT(HOT_FNS)
+static const struct vec_hot rows_of_hot[] = {HOT(HOT_ROWS){0}};
+// clang-format on
+const struct vec_hot_group vec_hot_shift = {rows_of_hot};
