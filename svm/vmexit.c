@@ -63,7 +63,7 @@ static void save_guest(struct cpu *cpu, struct svm *s, uint64_t rip) {
     v->cr4 = cpu->ctl.cr4;
     v->dr6 = cpu->dbg.dr6;
     v->dr7 = cpu->dbg.dr7;
-    v->rflags = flags_get(cpu);
+    v->rflags = flags_get(cpu) | (cpu->intr.rep_partial ? FLAG_RF : 0);
     v->rip = rip;
     v->rsp = cpu->gpr[RSP];
     v->rax = cpu->gpr[RAX];

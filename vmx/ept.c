@@ -19,6 +19,6 @@ void vmx_second_stage_fault(struct cpu *cpu, const struct mmu_result *r, unsigne
         if (!ev->valid && vmx_iret_unblocked_now(cpu)) x.qualification |= VMX_INFO_NMI_UNBLOCK;
     }
     /* RF: 1 unless an event is being delivered whose own rule decides */
-    x.set_rf = !ev->valid || (ev->type == EVT_HARD_EXC && ev->vector != VEC_DB);
+    x.set_rf = !ev->valid || event_sets_rf(cpu, ev);
     vmx_exit(cpu, &x);
 }

@@ -11,12 +11,6 @@ static bool bitmap_hit(const uint64_t *f, const struct event *ev) {
     return set == match;
 }
 
-/* SDM 3, "Saving RIP, RSP, RFLAGS, and SSP": RF as the pushed image would have it: faults set it, but not #DB for
- * instruction breakpoints */
-static bool fault_sets_rf(const struct event *ev) {
-    return ev->type == EVT_HARD_EXC && ev->vector != VEC_DB && ev->vector != VEC_DF && ev->vector != VEC_MC;
-}
-
 void vmx_exception(struct cpu *cpu, const struct event *ev) {
     bool soft = ev->type == EVT_SOFT_EXC || ev->type == EVT_PRIV_SOFT_EXC;
     if (!soft && ev->type != EVT_HARD_EXC) return;
@@ -25,7 +19,7 @@ void vmx_exception(struct cpu *cpu, const struct event *ev) {
                          .info = VMX_INFO_VALID | ev->vector | (uint32_t)ev->type << VMX_INFO_TYPE_SHIFT,
                          .rip = vmx_insn_rip(cpu),
                          .length = soft ? ev->insn_len : 0,
-                         .set_rf = fault_sets_rf(ev),
+                         .set_rf = event_sets_rf(cpu, ev),
                          .direct = ev->vector == VEC_DF};
     if (ev->has_error) {
         x.info |= VMX_INFO_ERROR_CODE;
@@ -56,8 +50,15 @@ bool vmx_iret_unblocked_now(const struct cpu *cpu) { return vmx_of(cpu)->iret_ic
 
 /* ---- asynchronous events ---- */
 
+/* SDM 3, "Saving RIP, RSP, RFLAGS, and SSP": RF is saved as the image of an event's delivery would have it; for what is
+ * not delivered through the IDT, as it is. */
 _Noreturn static void exit_between(struct cpu *cpu, uint32_t reason, uint64_t qualification, uint32_t info) {
-    struct vmx_exit x = {.reason = reason, .qualification = qualification, .info = info, .rip = cpu->rip};
+    bool delivered = reason == VMX_REASON_EXTERNAL_INTERRUPT || reason == VMX_REASON_EXCEPTION_OR_NMI;
+    struct vmx_exit x = {.reason = reason,
+                         .qualification = qualification,
+                         .info = info,
+                         .rip = cpu->rip,
+                         .set_rf = delivered && cpu->intr.rep_partial};
     vmx_exit(cpu, &x);
 }
 

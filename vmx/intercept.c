@@ -162,7 +162,7 @@ static void task_switch_exit(struct cpu *cpu, uint16_t selector, const struct vi
     if (software && cpu->cur) x.length = cpu->cur->len;
     if (software && !cpu->cur)
         x.rip = (x.rip - ev->insn_len) & cpu_ip_mask(cpu); /* injected: RIP is past the instruction */
-    x.set_rf = task->source == TASK_GATE && ev->type == EVT_HARD_EXC && ev->vector != VEC_DB;
+    x.set_rf = task->source == TASK_GATE && event_sets_rf(cpu, ev);
     vmx_exit(cpu, &x);
 }
 

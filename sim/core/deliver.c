@@ -89,6 +89,7 @@ void deliver_event(struct cpu *cpu, const struct event *ev) {
     else
         deliver_gate(cpu, &cpu->delivering);
     cpu->delivering.valid = false;
+    cpu->intr.rep_partial = false;
 }
 
 /* What an exception leaves in registers besides the frame; not done when an extension took it. */

@@ -44,5 +44,6 @@ void cpu_raise_pf(struct cpu *cpu, uint64_t la, uint32_t error) {
 void cpu_resume(struct cpu *cpu) {
     cpu_commit_insn(cpu);
     cpu->delivering.valid = false;
+    cpu->intr.rep_partial = false;
     longjmp(cpu->landing, 2);
 }

@@ -35,6 +35,17 @@ static inline bool event_is_soft(const struct event *ev) {
     return ev->type == EVT_SOFT_INT || ev->type == EVT_SOFT_EXC;
 }
 
+/* Does the image of RFLAGS that the event leaves behind have RF = 1, so that the return does not hit the same
+ * instruction breakpoint again? Otherwise RF is what it is. SDM 3, "Instruction-Breakpoint Exception Condition":
+ * faults; interrupts and traps after any iteration of a repeated string instruction but the last. #DB pushes what there
+ * is, general detect excepted. */
+static inline bool event_sets_rf(const struct cpu *cpu, const struct event *ev) {
+    if (event_is_soft(ev) || ev->type == EVT_PRIV_SOFT_EXC) return false;
+    if (cpu->intr.rep_partial) return true;
+    if (ev->type != EVT_HARD_EXC) return false;
+    return ev->vector == VEC_DB ? (ev->info & DR6_BD) != 0 : ev->vector != VEC_DF && ev->vector != VEC_MC;
+}
+
 /* For people: "#GP" of an exception, else what the type is, as "external interrupt". */
 const char *event_name(const struct event *ev);
 /* Does this vector push an error code? */

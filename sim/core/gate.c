@@ -81,14 +81,10 @@ static void null_vm86_segments(struct cpu *cpu) {
     for (unsigned k = 0; k < 4; k++) seg_set_null(cpu, all[k], 0);
 }
 
-/* Faults push RF = 1 so that their return does not hit the same instruction breakpoint again; #DB pushes what there is.
- * SDM 3, "Instruction-Breakpoint Exception Condition" */
 static uint32_t flags_image(const struct cpu *cpu, const struct event *ev) {
     uint32_t flags = flags_get(cpu);
-    bool fault = ev->type == EVT_HARD_EXC && ev->vector != VEC_DB && ev->vector != VEC_DF && ev->vector != VEC_MC;
     if (event_is_soft(ev)) flags &= ~(uint32_t)FLAG_RF;
-    if (fault || (ev->vector == VEC_DB && ev->type == EVT_HARD_EXC && (ev->info & DR6_BD))) flags |= FLAG_RF;
-    return flags;
+    return event_sets_rf(cpu, ev) ? flags | FLAG_RF : flags;
 }
 
 static void through_code(struct cpu *cpu, const struct event *ev, const struct idt_gate *g) {

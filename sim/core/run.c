@@ -40,12 +40,6 @@ static bool leaves_step_trap(unsigned id) {
            id != INSN_SYSRET;
 }
 
-/* A repeated string instruction with elements left keeps RF: its breakpoint was reported once, and the frame of what
- * comes between two elements shows RF = 1. SDM 3, "Instruction-Breakpoint Exception Condition" */
-static bool repeats(const struct cpu *cpu, const struct insn *i) {
-    return i->id >= INSN_MOVSB && i->id <= INSN_OUTSD && cpu->rip == cpu_insn_rip(cpu, i);
-}
-
 /* Where the jump cache leads in 64-bit code has been looked up before, with all the checks. */
 static inline const struct insn *next_block(struct cpu *cpu) {
     uint64_t la = cpu->rip + cpu->seg[SEG_CS].base;
@@ -75,9 +69,9 @@ static void run_one(struct cpu *cpu) {
     cpu->budget = 0;
     s[0].fn(cpu, s);
     settle(cpu);
-    if (repeats(cpu, s))
-        cpu->rflags |= tf ? FLAG_RF : 0;
-    else if (s[0].id != INSN_IRET && s[0].id != INSN_IRETD && s[0].id != INSN_IRETQ)
+    bool returns = s[0].id == INSN_IRET || s[0].id == INSN_IRETD || s[0].id == INSN_IRETQ;
+    if (!returns &&
+        !cpu->intr.rep_partial) /* of a string instruction with elements left: its breakpoint was reported */
         cpu->rflags &= ~FLAG_RF;
     if (sti) cpu->intr.sti_shadow = false;
     if (movss) cpu->intr.movss_shadow = false;
@@ -110,6 +104,7 @@ static void run_loop(struct cpu *cpu, enum run_result *result) {
             *result = RUN_BUDGET;
             return;
         }
+        cpu->intr.rep_partial = false;
         if (wants_step(cpu))
             run_one(cpu);
         else

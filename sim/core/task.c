@@ -215,7 +215,7 @@ void task_switch(struct cpu *cpu, uint16_t tss_sel, const struct virt_task *how)
 
     cet_task_leave(cpu, new_level(&im), &cet);
     if (how->source == TASK_IRET) flags &= ~(uint32_t)FLAG_NT;
-    if (how->source == TASK_GATE && cpu->delivering.type == EVT_HARD_EXC) flags |= FLAG_RF;
+    if (how->source == TASK_GATE && event_sets_rf(cpu, &cpu->delivering)) flags |= FLAG_RF;
     tss_save(cpu, old, flags);
     if (!cet.nests) set_busy(cpu, old_desc, false);
     if (how->source != TASK_IRET) set_busy(cpu, t.d.la, true);

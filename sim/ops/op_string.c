@@ -102,19 +102,28 @@ static uint64_t string_run(struct cpu *cpu, const struct insn *i, unsigned seg, 
     return n;
 }
 
-/* Elements that the rest of the slice pays for; one at a time when stepped. */
-static uint64_t affordable(const struct cpu *cpu, const struct insn *i, uint64_t count) {
-    if (cpu->step) return 1;
-    uint64_t n = cpu->budget < 0 ? 1 : ((uint64_t)cpu->budget + 1) << (5 - i->size);
-    return n < count ? n : count;
-}
-
-/* Stepped, but only because of MMIO or the end of a slice: may another element follow before the run loop looks? */
-#define ELEMENTS_A_STEP 64
+/* Stepped, but only because of MMIO, the end of a slice or RFLAGS.RF without breakpoints: may another element follow
+ * before the run loop looks? */
+#define RUNS_A_STEP 64
 static bool nobody_looks(const struct cpu *cpu) {
     return !(cpu->intr.attn | cpu->dbg.pending | cpu->intr.sti_shadow | cpu->intr.movss_shadow | cpu->virt.step |
-             (cpu->rflags & (FLAG_TF | FLAG_RF)) | (cpu->dbg.dr7 & DR7_ENABLE) | cpu->machine->trace_exec) &&
+             (cpu->rflags & FLAG_TF) | (cpu->dbg.dr7 & DR7_ENABLE) | cpu->machine->trace_exec) &&
            cpu->budget + cpu->time.stolen > 0;
+}
+
+/* Elements that the rest of the slice pays for. When stepped, as many as would be done one by one: until the cycle that
+ * is the slice's last. */
+static uint64_t affordable(const struct cpu *cpu, const struct insn *i, uint64_t count) {
+    unsigned a_cycle = 5 - i->size; /* log2 of the elements */
+    uint64_t n;
+    if (cpu->step) {
+        if (!nobody_looks(cpu)) return 1;
+        uint64_t left = (uint64_t)(cpu->budget + cpu->time.stolen), cycles = count >> a_cycle;
+        n = left > cycles ? count : count - (((cycles - left + 1) << a_cycle) - 1);
+    } else {
+        n = cpu->budget < 0 ? 1 : ((uint64_t)cpu->budget + 1) << a_cycle;
+    }
+    return n < count ? n : count;
 }
 /* Commit n elements. True: go on with the next run. `steps` counts the runs of this execution. */
 static bool rep_commit(struct cpu *cpu, const struct insn *i, uint64_t count, uint64_t n, unsigned *steps) {
@@ -122,7 +131,7 @@ static bool rep_commit(struct cpu *cpu, const struct insn *i, uint64_t count, ui
     address_reg_set(cpu, i, RCX, left);
     cpu_charge(cpu, (uint32_t)((count >> (5 - i->size)) - (left >> (5 - i->size))));
     if (!left) return false;
-    return cpu->step ? ++*steps < ELEMENTS_A_STEP && nobody_looks(cpu) : cpu->budget >= 0;
+    return cpu->step ? ++*steps < RUNS_A_STEP && nobody_looks(cpu) : cpu->budget >= 0;
 }
 static inline uint64_t rep_count(const struct cpu *cpu, const struct insn *i) {
     return cpu->gpr[RCX] & address_mask(i);

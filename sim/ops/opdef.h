@@ -215,8 +215,10 @@ static inline _Noreturn void op_raise(struct cpu *cpu, const struct insn *i, enu
     cpu->cur = i;
     cpu_raise(cpu, vec);
 }
-/* Back to the run loop before this instruction is complete: it will be executed again and is not counted now. */
+/* Back to the run loop before this repeated instruction is complete: it will be executed again and is not counted now.
+ */
 static inline void chain_leave_at(struct cpu *cpu, const struct insn *i) {
+    cpu->intr.rep_partial = true;
     cpu->rip = cpu_insn_rip(cpu, i);
     cpu->budget += i->left;
 }

@@ -103,7 +103,9 @@ static void advance(struct cpu *cpu, const struct insn *i, enum gpr_id reg, unsi
     add_asize(cpu, i, reg, cpu->rflags & FLAG_DF ? -(int64_t)size : (int64_t)size);
     if (!repeats(i)) return;
     add_asize(cpu, i, RCX, -1);
-    if (by_asize(i, cpu->gpr[RCX]) != 0) cpu->rip = cpu_insn_rip(cpu, i);
+    if (by_asize(i, cpu->gpr[RCX]) == 0) return;
+    cpu->rip = cpu_insn_rip(cpu, i);
+    cpu->intr.rep_partial = true;
 }
 
 static bool nothing_left(const struct cpu *cpu, const struct insn *i) {

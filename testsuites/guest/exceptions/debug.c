@@ -276,7 +276,7 @@ static void branch_step(void) {
 }
 
 static u32 nmis, nmi_depth, nmi_deepest, interrupts;
-static u64 interrupt_ip;
+static u64 interrupt_ip, interrupt_flags;
 
 static void send_nmi(void) { apic_icr(apic_read(APIC_ID) >> 24, 0x4400); }
 
@@ -296,6 +296,7 @@ static void on_nmi(struct regs *r) {
 static void on_interrupt(struct regs *r) {
     interrupts++;
     interrupt_ip = r->ip;
+    interrupt_flags = r->flags;
     apic_eoi();
 }
 
@@ -330,6 +331,71 @@ static void blocking(void) {
     handler_set(0x41, NULL);
 }
 
+#define REP_BYTES 0x40000
+CODE(r_movs, "mov $0x40000, %ecx\n lea 0x40000(%rdi), %rsi\n sti\n nop\nr_movs_at: rep movsb\n cli\n ret");
+CODE_LABEL(r_movs_at);
+CODE(r_scas, "mov $0x40000, %ecx\n mov $1, %eax\n sti\n nop\nr_scas_at: repne scasb\n cli\n ret");
+CODE_LABEL(r_scas_at);
+CODE(r_loop, "mov $0x20000, %ecx\n sti\nr_loop_at: dec %ecx\n jnz r_loop_at\n cli\n ret");
+
+/* Runs the code while the local APIC's timer is armed, for longer and longer, until it hits [first, end). */
+static bool interrupted_in(const u8 *code, void *rdi, const u8 *first, const u8 *end) {
+    for (u32 ticks = 1000; ticks < 1u << 24; ticks *= 2) {
+        interrupts = 0;
+        apic_write(APIC_TIMER_INIT, ticks);
+        run(code, rdi);
+        apic_write(APIC_TIMER_INIT, 0);
+        irq_enable();
+        cpu_pause();
+        irq_disable();
+        if (interrupts && interrupt_ip >= (uptr)first && interrupt_ip < (uptr)end) return true;
+    }
+    return false;
+}
+
+/* "Instruction-Breakpoint Exception Condition": RF is 1 in the image that an interrupt after any iteration but the last
+ * leaves, so that the breakpoint of the string instruction is not hit again when it goes on. */
+static void repetition(void) {
+    if (!apic_present()) {
+        skip("no local APIC", "interrupts of repeated string instructions");
+        return;
+    }
+    u8 *memory = pages_alloc(2 * REP_BYTES / PAGE_SIZE, 1);
+    for (u32 n = 0; n < REP_BYTES; n += 64) memory[REP_BYTES + n] = (u8)(n / 64 + 2);
+    apic_enable();
+    apic_write(APIC_TIMER_DIV, 0xB);
+    apic_write(APIC_LVT_TIMER, 0x41);
+    handler_set(0x41, on_interrupt);
+    if (!interrupted_in(r_movs, memory, r_movs_at, r_movs_at + 1)) {
+        skip("none came in the middle", "interrupts of repeated string instructions");
+        return;
+    }
+    ok(interrupt_flags & FLAG_RF, "REP MOVSB: RF is 1 on the stack of an interrupt in the middle");
+    u32 wrong = 0;
+    for (u32 n = 0; n < REP_BYTES; n++) wrong += memory[n] != memory[REP_BYTES + n];
+    ok_eq(wrong, 0, "and it goes on to the end");
+    interrupted_in(r_loop, NULL, r_loop, r_loop + 64);
+    ok(!(interrupt_flags & FLAG_RF), "an interrupt between other instructions leaves it 0");
+    memset(memory, 0, REP_BYTES);
+    if (interrupted_in(r_scas, memory, r_scas_at, r_scas_at + 1))
+        ok(interrupt_flags & FLAG_RF, "REPNE SCASB likewise");
+    else
+        skip("none came in the middle", "REPNE SCASB likewise");
+    set_rf = true;
+    write_dr0((uptr)r_movs_at);
+    write_dr7(0x400 | G(0));
+    bool hit = interrupted_in(r_movs, memory, r_movs_at, r_movs_at + 1);
+    write_dr7(0x400);
+    set_rf = false;
+    if (hit)
+        ok_eq(trap_count, 1, "a breakpoint on it is reported once, whatever interrupts it");
+    else
+        skip("none came in the middle", "a breakpoint on it is reported once");
+    apic_write(APIC_LVT_TIMER, 0x41 | BIT(16));
+    handler_set(0x41, NULL);
+    interrupts = 0;
+}
+
 void guest_main(void) {
     handler_set(VEC_DB, on_db);
     single_step();
@@ -340,6 +406,7 @@ void guest_main(void) {
     general_detect();
     int1();
     branch_step();
+    repetition();
     handler_set(VEC_DB, NULL);
     blocking();
 }
