@@ -214,6 +214,33 @@ CODE(p_nmi,
      "mov $0xfee00300, %edi\n movl $0, 0x10(%rdi)\n movl $0x4400, (%rdi)\n mov $100000, %ecx\n1: pause\n dec %ecx\n"
      "jnz 1b\n vmmcall");
 
+CODE(p_rep, "mov $0x40000, %ecx\n lea 0x40000(%rdi), %rsi\n p_rep_at: rep movsb\n vmmcall");
+CODE_LABEL(p_rep_at);
+
+/* "Resume Flag (RF) Bit": 1 where the instruction goes on after an interrupt in the middle */
+static void interrupted_repetition(void) {
+    uptr memory = (uptr)pages_alloc(0x80, 1);
+    bool hit = false;
+    apic_write(APIC_TIMER_DIV, 0xB);
+    apic_write(APIC_LVT_TIMER, TEST_VECTOR);
+    for (u32 ticks = 1000; ticks < 1u << 24 && !hit; ticks *= 2) {
+        make(p_rep, SVM_INTERCEPT3_INTR, 0);
+        vm.gpr[7] = memory;
+        vm.vmcb->rflags = 2 | FLAG_IF;
+        apic_write(APIC_TIMER_INIT, ticks);
+        svm_run(&vm);
+        apic_write(APIC_TIMER_INIT, 0);
+        hit = vm.vmcb->exit_code == SVM_EXIT_INTR && vm.vmcb->rip == (uptr)p_rep_at && vm.gpr[1] < 0x40000;
+        if (hit) ok(vm.vmcb->rflags & FLAG_RF, "an exit in the middle of REP MOVSB saves RFLAGS.RF as 1");
+        irq_enable();
+        for (int i = 0; i < 100; i++) cpu_pause();
+        irq_disable();
+        if (hit) vm_expect(&vm, SVM_EXIT_VMMCALL, "and the next VMRUN goes on");
+    }
+    if (!hit) skip("none came in the middle", "an exit in the middle of REP MOVSB");
+    apic_write(APIC_LVT_TIMER, BIT(16) | TEST_VECTOR);
+}
+
 /* "INTR Intercept", "NMI Intercept", "Virtualizing RFLAGS.IF": with V_INTR_MASKING the host's IF masks physical
  * interrupts */
 static void physical(void) {
@@ -252,6 +279,7 @@ static void physical(void) {
     irq_enable();
     for (int i = 0; i < 100; i++) cpu_pause();
     irq_disable();
+    interrupted_repetition();
     make(p_spin, 0, 0);
     vm.vmcb->rflags = 2 | FLAG_IF;
     handler_set(TEST_VECTOR, record_and_eoi);

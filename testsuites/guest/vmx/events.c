@@ -328,6 +328,35 @@ CODE(w_nmi,
      "mov $0xfee00300, %edi\n movl $0, 0x10(%rdi)\n movl $0x4400, (%rdi)\n mov $100000, %ecx\n1: pause\n dec %ecx\n"
      "jnz 1b\n vmcall");
 
+CODE(w_rep, "mov $0x40000, %ecx\n lea 0x40000(%rdi), %rsi\n w_rep_at: rep movsb\n vmcall");
+CODE_LABEL(w_rep_at);
+
+/* "Saving RIP, RSP, RFLAGS, and SSP": RF as the image would have it that the event leaves on the stack */
+static void interrupted_repetition(void) {
+    struct vmx_vm vm;
+    struct vmx_config c = {.pin = PIN_EXTERNAL_INTERRUPT_EXITING, .arg = (uptr)pages_alloc(0x80, 1)};
+    bool hit = false;
+    apic_write(APIC_TIMER_DIV, 0xB);
+    apic_write(APIC_LVT_TIMER, TEST_VECTOR);
+    for (u32 ticks = 1000; ticks < 1u << 24 && !hit; ticks *= 2) {
+        if (!make(&vm, w_rep, c, 0, "external interrupts")) break;
+        apic_write(APIC_TIMER_INIT, ticks);
+        vmx_run(&vm);
+        apic_write(APIC_TIMER_INIT, 0);
+        hit = vm.exit_reason == VMX_EXIT_EXTERNAL_INTERRUPT && vmcs_get(VMCS_GUEST_RIP) == (uptr)w_rep_at &&
+              vm.gpr[GPR_RCX] < 0x40000;
+        if (hit) ok(vmcs_get(VMCS_GUEST_RFLAGS) & FLAG_RF, "an exit in the middle of REP MOVSB saves RFLAGS.RF as 1");
+        irq_enable();
+        cpu_pause();
+        irq_disable();
+        if (hit) vm_expect(&vm, VMX_EXIT_VMCALL, "and the next entry goes on");
+        vmclear(vm.vmcs);
+    }
+    if (!hit) skip("none came in the middle", "an exit in the middle of REP MOVSB");
+    apic_write(APIC_LVT_TIMER, BIT(16) | TEST_VECTOR);
+    seen_count = 0;
+}
+
 /* "External-interrupt exiting", "Acknowledge interrupt on exit", "NMI exiting" */
 static void real_interrupts(void) {
     struct vmx_vm vm;
@@ -362,6 +391,7 @@ static void real_interrupts(void) {
         ok_eq(seen_count, 0, "and it is no longer pending");
         vmclear(vm.vmcs);
     }
+    interrupted_repetition();
     make(&vm, w_spin, (struct vmx_config){0}, 0, "external interrupts");
     vmcs_set(VMCS_GUEST_RFLAGS, 2 | FLAG_IF);
     handler_set(TEST_VECTOR, record_and_leave);
