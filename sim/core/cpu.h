@@ -101,8 +101,8 @@ struct intr_state {
     enum activity activity;
     uint64_t monitor_addr; /* physical line armed by MONITOR, ~0 when none */
     uint64_t monitor_sum;  /* what the line held then: a store to it is seen as a change */
-    bool rep_partial;      /* a repeated string instruction has just given way with elements left; until what comes next */
-    bool mwait_breaks;     /* MWAIT with ECX bit 0: interrupts end the wait though IF = 0 */
+    bool rep_partial;  /* a repeated string instruction has just given way with elements left; until what comes next */
+    bool mwait_breaks; /* MWAIT with ECX bit 0: interrupts end the wait though IF = 0 */
 };
 
 /* The event being delivered, for nested-fault rules and for IDT-vectoring information / EXITINTINFO. */
@@ -196,6 +196,7 @@ struct cpu {
     struct virt virt;
     struct { /* kept inside the processor while in system-management mode */
         bool nmi_blocked, operation, guest;
+        uint32_t debug_pending;
         uint16_t tag;
         uint64_t special_page;
         struct virt_second_stage second_stage;

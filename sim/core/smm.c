@@ -207,6 +207,7 @@ static void handler_state(struct cpu *cpu) {
 void smm_enter(struct cpu *cpu) {
     save_state(cpu, &layouts[cpu->model->vendor]);
     cpu->smm_kept.nmi_blocked = cpu->intr.nmi_blocked;
+    cpu->smm_kept.debug_pending = cpu->dbg.pending; /* an SMI outranks debug traps: they come after RSM */
     cpu->smm_kept.guest = cpu->virt.guest;
     cpu->smm_kept.operation = cpu->virt.operation;
     cpu->smm_kept.tag = cpu->virt.tag;
@@ -217,7 +218,7 @@ void smm_enter(struct cpu *cpu) {
     cpu->virt.special_page = ~0ull;
     cpu->virt.second_stage = (struct virt_second_stage){0};
     cpu->intr.smm = cpu->intr.nmi_blocked = true;
-    cpu->intr.sti_shadow = cpu->intr.movss_shadow = false;
+    cpu->intr.sti_shadow = cpu->intr.movss_shadow = cpu->intr.rep_partial = false;
     cpu->intr.activity = ACT_ACTIVE;
     cpu->msr.smi_count++;
     handler_state(cpu);
@@ -226,11 +227,12 @@ void smm_enter(struct cpu *cpu) {
 /* ---- RSM ---- */
 
 /* SDM 2, "RSM": reserved bits of CR4 and illegal combinations in CR0 lead to shutdown; so does IA-32e mode without PAE
- * (APM 2, "Leaving SMM"). */
+ * (APM 2, "Leaving SMM") or with RFLAGS.VM, and process-context identifiers without IA-32e mode. */
 static bool state_is_legal(const struct cpu *cpu) {
-    uint64_t cr0 = cpu->ctl.cr0;
-    if (cpu->ctl.cr4 & ~cr4_supported(cpu->model)) return false;
-    if ((cr0 & CR0_PG) && (cpu->ctl.efer & EFER_LME) && !(cpu->ctl.cr4 & CR4_PAE)) return false;
+    uint64_t cr0 = cpu->ctl.cr0, cr4 = cpu->ctl.cr4;
+    bool lma = (cr0 & CR0_PG) && (cpu->ctl.efer & EFER_LME);
+    if (cr4 & ~cr4_supported(cpu->model)) return false;
+    if (lma ? !(cr4 & CR4_PAE) || (cpu->rflags & FLAG_VM) : (cr4 & CR4_PCIDE) != 0) return false;
     if ((cr0 & CR0_PG) && !(cr0 & CR0_PE)) return false;
     if ((cpu->ctl.cr4 & CR4_CET) && !(cr0 & CR0_WP)) return false;
     return !(cr0 & CR0_NW) || (cr0 & CR0_CD);
@@ -281,5 +283,7 @@ void smm_leave(struct cpu *cpu) {
     }
     bool pdptes = (cpu->ctl.cr0 & CR0_PG) && (cpu->ctl.cr4 & CR4_PAE) && !(cpu->ctl.efer & EFER_LMA);
     if (pdptes && !pdptes_load(cpu, cpu->ctl.cr3)) cpu_triple_fault(cpu);
+    cpu->dbg.pending = cpu->smm_kept.debug_pending;
+    if (cpu->dbg.pending) cpu->intr.attn |= ATTN_DEBUG;
     if (halted) cpu->intr.activity = ACT_HLT;
 }

@@ -26,7 +26,7 @@ void pic_set_line(struct device *pic, unsigned irq, bool level);
 uint8_t pic_inta(struct device *pic);
 void ioapic_set_line(struct device *ioapic, unsigned pin, bool level);
 void ioapic_end_of_interrupt(struct device *ioapic, uint8_t vector);
-void ioapic_serve_levels(struct device *ioapic); /* send asserted levels that no local APIC has accepted */
+void ioapic_serve(struct device *ioapic); /* send the levels and edges that no local APIC has accepted */
 /* Is an interrupt line programmed to deliver NMI, SMI or INIT? Then even a CPU with interrupts disabled can be woken.
  */
 bool lines_send_nmi(const struct machine *m);

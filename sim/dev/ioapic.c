@@ -40,13 +40,18 @@ static void send(struct ioapic *a, unsigned pin) {
     };
     if (msg.dest == 0xFF) msg.dest = 0xFFFFFFFF;
     bool accepted = apic_deliver(a->dev.machine, &msg);
-    if (accepted && (r & RTE_LEVEL) && msg.delivery_mode <= DELIVER_LOWEST) a->rte[pin] |= RTE_REMOTE_IRR;
+    if (msg.delivery_mode > DELIVER_LOWEST) return;
+    if (r & RTE_LEVEL)
+        a->rte[pin] |= accepted ? RTE_REMOTE_IRR : 0;
+    else /* data sheet, "Delivery Status": send pending, while the receiving unit is unable to accept it */
+        a->rte[pin] = accepted ? r & ~RTE_STATUS : r | RTE_STATUS;
 }
 
-/* A level that is asserted and not being served is sent (again). */
-static void serve_level(struct ioapic *a, unsigned pin) {
+/* What waits is sent (again): a level that is asserted and not being served, an edge that nobody has accepted. */
+static void serve(struct ioapic *a, unsigned pin) {
     uint64_t r = a->rte[pin];
-    if ((r & RTE_LEVEL) && !(r & (RTE_MASKED | RTE_REMOTE_IRR)) && (a->lines >> pin & 1)) send(a, pin);
+    bool waits = r & RTE_LEVEL ? !(r & RTE_REMOTE_IRR) && (a->lines >> pin & 1) : (r & RTE_STATUS) != 0;
+    if (waits && !(r & RTE_MASKED)) send(a, pin);
 }
 
 void ioapic_set_line(struct device *d, unsigned pin, bool level) {
@@ -57,7 +62,7 @@ void ioapic_set_line(struct device *d, unsigned pin, bool level) {
     /* The polarity bit says how the wire is read, and the board's wires match what its tables say: `level` means
      * asserted. */
     if (a->rte[pin] & RTE_LEVEL)
-        serve_level(a, pin);
+        serve(a, pin);
     else if (rose && !(a->rte[pin] & RTE_MASKED))
         send(a, pin);
 }
@@ -67,12 +72,12 @@ void ioapic_end_of_interrupt(struct device *d, uint8_t vector) {
     for (unsigned pin = 0; pin < PINS; pin++) {
         if ((uint8_t)a->rte[pin] != vector || !(a->rte[pin] & RTE_LEVEL)) continue;
         a->rte[pin] &= ~RTE_REMOTE_IRR;
-        serve_level(a, pin);
+        serve(a, pin);
     }
 }
 
-void ioapic_serve_levels(struct device *d) {
-    for (unsigned pin = 0; pin < PINS; pin++) serve_level((struct ioapic *)d, pin);
+void ioapic_serve(struct device *d) {
+    for (unsigned pin = 0; pin < PINS; pin++) serve((struct ioapic *)d, pin);
 }
 
 bool ioapic_sends_nmi(const struct device *d) {
@@ -106,8 +111,9 @@ static void write_index(struct ioapic *a, uint32_t val) {
     unsigned shift = n & 1 ? 32 : 0;
     uint64_t *r = &a->rte[n / 2], mask = 0xFFFFFFFFull << shift & RTE_WRITABLE;
     *r = (*r & ~mask) | ((uint64_t)val << shift & mask);
-    if (!(*r & RTE_LEVEL)) *r &= ~RTE_REMOTE_IRR; /* how software clears a stuck remote IRR: edge and back */
-    serve_level(a, n / 2);
+    if (!(*r & RTE_LEVEL)) *r &= ~RTE_REMOTE_IRR;         /* how software clears a stuck remote IRR: edge and back */
+    if (*r & (RTE_LEVEL | RTE_MASKED)) *r &= ~RTE_STATUS; /* a masked edge is not held pending */
+    serve(a, n / 2);
 }
 
 static uint64_t ioapic_read(struct device *d, unsigned range, uint64_t offset, unsigned size) {

@@ -269,7 +269,7 @@ static uint32_t reg_read(struct lapic *l, unsigned reg) {
 static void write_svr(struct lapic *l, uint32_t val) {
     l->svr = val;
     if (val & SVR_ENABLE) {
-        ioapic_retry(l->cpu->machine); /* levels that nobody accepted until now */
+        ioapic_retry(l->cpu->machine); /* what nobody accepted until now */
         return;
     }
     for (unsigned i = 0; i < 6; i++)

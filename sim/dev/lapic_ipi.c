@@ -136,7 +136,7 @@ uint8_t pic_acknowledge(struct machine *m) { return pic_inta(m->pic); }
 void ioapic_eoi(struct machine *m, uint8_t vector) { ioapic_end_of_interrupt(m->ioapic, vector); }
 
 void ioapic_retry(struct machine *m) {
-    if (m->ioapic) ioapic_serve_levels(m->ioapic);
+    if (m->ioapic) ioapic_serve(m->ioapic);
 }
 
 bool lines_send_nmi(const struct machine *m) {

@@ -155,6 +155,10 @@ static bool choose_offset(struct loader *l, const struct header *h, int64_t *off
     if (align & (align - 1))
         return load_fail(l, l->req->path, "multiboot2 header: the relocatable tag's alignment %x is not a power of two",
                          h->align);
+    if (h->max_addr && h->max_addr < h->min_addr)
+        return load_fail(l, l->req->path,
+                         "multiboot2 header: the relocatable tag's highest address %x is below its lowest, %x",
+                         h->max_addr, h->min_addr);
     if (e.end <= l->m->low_size) return true;
     uint64_t max = h->max_addr ? (uint64_t)h->max_addr + 1 : l->m->low_size;
     if (!load_find(l, l->req->path, "the relocatable image", e.end - e.start, align, h->min_addr, max, &to))

@@ -300,6 +300,49 @@ static void test_smm_illegal_state_shuts_down(void **state) {
     assert_int_equal(cpu->machine->stop, STOP_TRIPLE_FAULT);
 }
 
+/* What the handler writes into Intel's map before RSM; does RSM shut the processor down? */
+static bool rsm_shuts_down(void **state, bool long_mode, unsigned offset, unsigned size, uint64_t val) {
+    struct cpu *cpu = cpu_of(state);
+    cpu_reset(cpu, false);
+    if (long_mode)
+        world_long(cpu);
+    else
+        world_protected(cpu, 0);
+    smm_enter(cpu);
+    phys_write(cpu, 0x30000 + 0x8000 + offset, size, val);
+    ASSERT_QUIET(cpu, smm_leave(cpu));
+    return cpu->intr.activity == ACT_SHUTDOWN;
+}
+
+static void test_smm_rsm_refuses_vm_in_ia32e_mode_and_pcide_outside(void **state) {
+    enum { RFLAGS_AT = 0x7FE8, CR4_AT = 0x7E40 };
+    assert_true(rsm_shuts_down(state, true, RFLAGS_AT, 8, FLAG_FIXED | FLAG_VM));
+    assert_false(rsm_shuts_down(state, false, RFLAGS_AT, 8, FLAG_FIXED | FLAG_VM));
+    assert_true(rsm_shuts_down(state, false, CR4_AT, 8, CR4_PCIDE));
+    assert_false(rsm_shuts_down(state, true, CR4_AT, 8, CR4_PCIDE | CR4_PAE));
+}
+
+/* SDM 3, "Prioritization of Concurrent Events": an SMI comes before the traps of the previous instruction, which are
+ * not lost by that. */
+static void test_smm_keeps_a_pending_debug_trap(void **state) {
+    struct cpu *cpu = cpu_of(state);
+    world_protected(cpu, 0);
+    put_idt(cpu, VEC_DB, SEL_CODE0, 0x4000, AR_P | DESC_TRAP);
+    cpu->dbg.pending = DR6_BS;
+    cpu->intr.attn |= ATTN_SMI | ATTN_DEBUG;
+    cpu->time.budget_start = cpu->budget = 1;
+    ASSERT_QUIET(cpu, cpu_service_attention(cpu));
+    assert_true(cpu->intr.smm);
+    assert_int_equal(cpu->seg[SEG_CS].base + cpu->rip, 0x38000);
+    assert_int_equal(cpu->dbg.pending, 0);
+    ASSERT_QUIET(cpu, smm_leave(cpu));
+    assert_int_equal(cpu->rip, 0x8000);
+    ASSERT_QUIET(cpu, cpu_service_attention(cpu));
+    assert_int_equal(cpu->rip, 0x4000);
+    assert_int_equal(peek(cpu, STACK - 12, 4), 0x8000);
+    assert_true(cpu->dbg.dr6 & DR6_BS);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_deliver_real_mode_pushes_three_words),
@@ -321,6 +364,8 @@ int main(void) {
         TEST(test_debug_registers_fixed_bits),
         TEST(test_smm_round_trip_restores_everything),
         TEST(test_smm_illegal_state_shuts_down),
+        TEST(test_smm_rsm_refuses_vm_in_ia32e_mode_and_pcide_outside),
+        TEST(test_smm_keeps_a_pending_debug_trap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

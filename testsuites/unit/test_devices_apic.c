@@ -415,6 +415,32 @@ static void test_ioapic_level_refused_comes_when_the_lapic_is_enabled(void **sta
     assert_int_equal(lapic_acknowledge(m->cpu[0]), 0x50);
 }
 
+static void test_ioapic_edge_refused_comes_when_the_lapic_is_enabled(void **state) {
+    struct machine *m = *state;
+    ioapic_set(m, 0x18, 0x44);
+    machine_set_irq(m, 4, true);
+    machine_set_irq(m, 4, false);
+    assert_true(ioapic_get(m, 0x18) & 1 << 12); /* delivery status: send pending */
+    ioapic_set(m, 0x18, 0x45);                  /* still to be sent, with another vector */
+    assert_true(ioapic_get(m, 0x18) & 1 << 12);
+    enable(m);
+    assert_int_equal(lapic_acknowledge(m->cpu[0]), 0x45);
+    assert_false(ioapic_get(m, 0x18) & 1 << 12);
+    apic_write(m, 0, APIC_EOI, 0);
+    assert_false(asks(m, 0));
+}
+
+static void test_ioapic_edge_refused_then_masked_is_dropped(void **state) {
+    struct machine *m = *state;
+    ioapic_set(m, 0x18, 0x44);
+    machine_set_irq(m, 4, true);
+    ioapic_set(m, 0x18, 0x10044);
+    assert_false(ioapic_get(m, 0x18) & 1 << 12);
+    ioapic_set(m, 0x18, 0x44);
+    enable(m);
+    assert_false(asks(m, 0));
+}
+
 static void test_ioapic_eoi_suppressed_needs_its_register(void **state) {
     struct machine *m = *state;
     apic_write(m, 0, APIC_SVR, 0x11FF); /* no EOI broadcast */
@@ -470,6 +496,8 @@ int main(void) {
         TEST(test_ioapic_irq0_arrives_on_pin_2),
         TEST(test_ioapic_level_line_waits_for_eoi),
         TEST(test_ioapic_level_refused_comes_when_the_lapic_is_enabled),
+        TEST(test_ioapic_edge_refused_comes_when_the_lapic_is_enabled),
+        TEST(test_ioapic_edge_refused_then_masked_is_dropped),
         TEST(test_ioapic_eoi_suppressed_needs_its_register),
         TEST(test_ioapic_masked_level_line_delivers_when_unmasked),
     };

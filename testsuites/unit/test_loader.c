@@ -426,6 +426,18 @@ static void test_multiboot2_relocatable_image_moves_into_memory(void **state) {
     assert_int_equal(word_at(m, find_tag(m, 21) + 8), 0x200000);
 }
 
+static void test_multiboot2_relocatable_range_upside_down_is_refused(void **state) {
+    struct machine *m = *state;
+    struct image im;
+    uint8_t tags[32] = {0};
+    make_elf32(&im);
+    tag(tags, 10, 0, 24), put32(tags + 8, 0x400000), put32(tags + 12, 0x3FFFFF), put32(tags + 16, 0x1000);
+    tag(tags + 24, 0, 0, 8);
+    put_mb2(&im, tags, sizeof tags);
+    assert_false(load(m, &im));
+    assert_non_null(strstr(im.err, "highest address 3fffff is below its lowest, 400000"));
+}
+
 static void test_multiboot2_malformed_is_refused(void **state) {
     static const struct {
         unsigned at;
@@ -582,6 +594,7 @@ int main(void) {
         TEST(test_multiboot2_tags_are_there),
         TEST(test_multiboot2_entry_tag_overrides),
         TEST(test_multiboot2_relocatable_image_moves_into_memory),
+        TEST(test_multiboot2_relocatable_range_upside_down_is_refused),
         TEST(test_multiboot2_malformed_is_refused),
         TEST(test_multiboot2_unknown_request_is_refused),
         TEST(test_flat_real_starts_at_7c00),
