@@ -119,6 +119,12 @@ static inline uint64_t ea_linear(struct cpu *cpu, const struct insn *i, unsigned
     return seg_linear(cpu, i, i->seg, ea_offset(cpu, i), size, access);
 }
 
+/* The linear address n bytes into an operand: outside 64-bit mode it wraps at 4 GiB, as the segment's base may make it
+ * do. */
+static inline uint64_t la_after(const struct cpu *cpu, uint64_t la, unsigned n) {
+    return cpu_is_64(cpu) ? la + n : (uint32_t)(la + n);
+}
+
 /* ---- physical memory (no faults; unmapped reads give all ones, writes are dropped) ---- */
 uint64_t phys_read(struct cpu *cpu, uint64_t pa, unsigned size);
 void phys_write(struct cpu *cpu, uint64_t pa, unsigned size, uint64_t val);

@@ -49,7 +49,7 @@ OPFN op_sahf(struct cpu *cpu, const struct insn *i) {
     OPFN op_bound_rm##B(struct cpu *cpu, const struct insn *i) {                                                       \
         uint64_t la = ea_linear(cpu, i, B / 4, MEM_READ);                                                              \
         int##B##_t v = (int##B##_t)reg##B(cpu, i->reg), lo = (int##B##_t)mem_read##B(cpu, i, la),                      \
-                   hi = (int##B##_t)mem_read##B(cpu, i, la + B / 8);                                                   \
+                   hi = (int##B##_t)mem_read##B(cpu, i, la_after(cpu, la, B / 8));                                     \
         if (v < lo || v > hi) op_raise(cpu, i, VEC_BR);                                                                \
         NEXT(cpu, i);                                                                                                  \
     }

@@ -64,7 +64,7 @@ OPFN op_seg_m(struct cpu *cpu, const struct insn *i) {
         uint64_t off = bytes == 2   ? mem_read16(cpu, i, la)                                                           \
                        : bytes == 4 ? mem_read32(cpu, i, la)                                                           \
                                     : mem_read64(cpu, i, la);                                                          \
-        load_segment(cpu, i, seg_, mem_read16(cpu, i, la + bytes));                                                    \
+        load_segment(cpu, i, seg_, mem_read16(cpu, i, la_after(cpu, la, bytes)));                                      \
         if (bytes == 2)                                                                                                \
             set_reg16(cpu, i->reg, (uint16_t)off);                                                                     \
         else                                                                                                           \

@@ -80,10 +80,10 @@ EACH_SIZE(EXCHANGE)
         if ((rule) && (la & (B / 4 - 1))) op_raise(cpu, i, VEC_GP);                                                    \
         mem_probe(cpu, i, la, B / 4, MEM_RMW);                                                                         \
         uint##B##_t lo = (uint##B##_t)mem_rmw_read_slow(cpu, i, la, B / 8);                                            \
-        uint##B##_t hi = (uint##B##_t)mem_rmw_read_slow(cpu, i, la + B / 8, B / 8);                                    \
+        uint##B##_t hi = (uint##B##_t)mem_rmw_read_slow(cpu, i, la_after(cpu, la, B / 8), B / 8);                      \
         bool equal = lo == reg##B(cpu, ACC) && hi == reg##B(cpu, REG_OFF(RDX));                                        \
         mem_write##B(cpu, i, la, equal ? reg##B(cpu, REG_OFF(RBX)) : lo);                                              \
-        mem_write##B(cpu, i, la + B / 8, equal ? reg##B(cpu, REG_OFF(RCX)) : hi);                                      \
+        mem_write##B(cpu, i, la_after(cpu, la, B / 8), equal ? reg##B(cpu, REG_OFF(RCX)) : hi);                        \
         if (!equal) {                                                                                                  \
             set_reg##B(cpu, ACC, lo);                                                                                  \
             set_reg##B(cpu, REG_OFF(RDX), hi);                                                                         \

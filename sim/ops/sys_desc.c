@@ -8,7 +8,7 @@ static struct dtable dtable_load(struct cpu *cpu, const struct insn *i) {
     bool wide = cpu_is_64(cpu);
     uint64_t la = ea_linear(cpu, i, wide ? 10 : 6, MEM_READ);
     uint16_t limit = mem_read16(cpu, i, la);
-    uint64_t base_la = wide ? la + 2 : (uint32_t)(la + 2);
+    uint64_t base_la = la_after(cpu, la, 2);
     uint64_t base = wide ? mem_read64(cpu, i, base_la) : mem_read32(cpu, i, base_la);
     if (wide && !is_canonical_max(cpu, base)) cpu_gp0(cpu);
     if (!wide && i->size == 1) base &= 0xFFFFFF;

@@ -14,8 +14,7 @@ static struct far_pointer pointer(struct cpu *cpu, const struct insn *i) {
         off = mem_read64(cpu, i, la);
     else
         off = n == 4 ? mem_read32(cpu, i, la) : mem_read16(cpu, i, la);
-    la += n;
-    return (struct far_pointer){mem_read16(cpu, i, cpu_is_64(cpu) ? la : (uint32_t)la), off};
+    return (struct far_pointer){mem_read16(cpu, i, la_after(cpu, la, n)), off};
 }
 
 void body_jmp_far(struct cpu *cpu, const struct insn *i) {

@@ -28,7 +28,7 @@ void body_invpcid(struct cpu *cpu, const struct insn *i) {
     VIRT_INTERCEPT(cpu, STAGE_BODY, ICEPT_INVPCID, address_only(cpu, i), type);
     uint64_t la = ea_linear(cpu, i, 16, MEM_READ);
     uint64_t pcid = mem_read64(cpu, i, la);
-    uint64_t address = mem_read64(cpu, i, cpu_is_64(cpu) ? la + 8 : (uint32_t)(la + 8));
+    uint64_t address = mem_read64(cpu, i, la_after(cpu, la, 8));
     if (type > INVPCID_ALL || pcid >> 12) cpu_gp0(cpu);
     if (type <= INVPCID_CONTEXT && pcid != 0 && !(cpu->ctl.cr4 & CR4_PCIDE)) cpu_gp0(cpu);
     if (type == INVPCID_ADDRESS && !is_canonical_max(cpu, address)) cpu_gp0(cpu);
