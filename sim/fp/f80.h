@@ -11,6 +11,7 @@
 #define HVSIM_FP_F80_H
 
 #include "sim/core/fpstate.h"
+#include "sim/fp/fast_f80.h"
 #include "sim/fp/host_x86.h"
 #include "sim/fp/soft_f80.h"
 
@@ -35,6 +36,7 @@ static inline bool f80_store_suppressed(const struct fpu_regs *f) { return f80_p
 /* FADD, FSUB (a - b), FMUL, FDIV (a / b), FSQRT; with precision control */
 #define F80_BINARY(op)                                                                                                 \
     static inline void f80_##op(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b) {         \
+        if (__builtin_expect(fast_f80_##op(f, d, a, b), 1)) return;                                                    \
         F80_HOST(f, host_f80_##op(f, d, a, b));                                                                        \
         soft_f80_##op(f, d, a, b);                                                                                     \
     }
@@ -50,8 +52,21 @@ static inline void f80_sqrt(struct fpu_regs *f, struct f80 *d, const struct f80 
 
 /* FCOM (quiet: FUCOM): C3, C2, C0 of the status word. f80_order() raises the same and returns the order, for FCOMI and
  * FUCOMI; C0, C2, C3 stay, C1 is cleared. */
-enum fp_less f80_order(struct fpu_regs *f, const struct f80 *a, const struct f80 *b, bool quiet);
+enum fp_less soft_f80_order(struct fpu_regs *f, const struct f80 *a, const struct f80 *b, bool quiet);
+static inline enum fp_less f80_order(struct fpu_regs *f, const struct f80 *a, const struct f80 *b, bool quiet) {
+    static const uint8_t of_order[] = {FP_LESS, FP_EQUAL, FP_GREATER};
+    int order;
+    if (__builtin_expect(!fast_f80_order(a, b, &order), 0)) return soft_f80_order(f, a, b, quiet);
+    f->fsw &= (uint16_t)~FSW_C1;
+    return (enum fp_less)of_order[order + 1];
+}
 static inline void f80_compare(struct fpu_regs *f, const struct f80 *a, const struct f80 *b, bool quiet) {
+    static const uint16_t codes[] = {FSW_C0, FSW_C3, 0};
+    int order;
+    if (__builtin_expect(fast_f80_order(a, b, &order), 1)) {
+        f->fsw = (uint16_t)((f->fsw & ~FSW_CODE) | codes[order + 1]);
+        return;
+    }
     F80_HOST(f, host_f80_compare(f, a, b, quiet));
     soft_f80_compare(f, a, b, quiet);
 }
@@ -69,8 +84,8 @@ static inline void f80_scale(struct fpu_regs *f, struct f80 *d, const struct f80
 }
 void f80_extract(struct fpu_regs *f, struct f80 *exponent, struct f80 *significand, const struct f80 *a);
 /* FPREM, FPREM1 (ieee): C2 when the reduction is partial, else C0, C3, C1 are the low bits of the quotient */
-/* With a zero, infinite, NaN or unsupported operand C0, C1 and C3 are clear here, and anything on processors; how far a
- * partial reduction goes is a processor's choice, too: the portable code makes it, on every host. */
+/* Without a quotient C0 and C3 stay as they are. How far a partial reduction goes is a processor's choice: the portable
+ * code makes it for other than normal operands, on every host. */
 static inline bool f80_is_ordinary(const struct f80 *a) {
     return a->sig >> 63 && (a->se & F80_MAX_EXP) - 1u < F80_MAX_EXP - 1u;
 }
@@ -87,10 +102,12 @@ struct f80 f80_constant(const struct fpu_regs *f, unsigned n);
 
 /* Loads. FLD m32 and m64 raise IE and DE; FLD m80, FILD and FBLD raise nothing. */
 static inline void f80_from_f32(struct fpu_regs *f, struct f80 *d, uint32_t a) {
+    if (__builtin_expect(fast_f80_from_f32(f, d, a), 1)) return;
     F80_HOST(f, host_f80_from_f32(f, d, a));
     soft_f80_from_f32(f, d, a);
 }
 static inline void f80_from_f64(struct fpu_regs *f, struct f80 *d, uint64_t a) {
+    if (__builtin_expect(fast_f80_from_f64(f, d, a), 1)) return;
     F80_HOST(f, host_f80_from_f64(f, d, a));
     soft_f80_from_f64(f, d, a);
 }
@@ -99,10 +116,14 @@ struct f80 f80_from_bcd(const uint8_t bcd[10]);
 
 /* Stores */
 static inline uint32_t f80_to_f32(struct fpu_regs *f, const struct f80 *a) {
+    uint32_t v;
+    if (__builtin_expect(fast_f80_to_f32(f, a, &v), 1)) return v;
     F80_HOST_VALUE(f, host_f80_to_f32(f, a));
     return soft_f80_to_f32(f, a);
 }
 static inline uint64_t f80_to_f64(struct fpu_regs *f, const struct f80 *a) {
+    uint64_t v;
+    if (__builtin_expect(fast_f80_to_f64(f, a, &v), 1)) return v;
     F80_HOST_VALUE(f, host_f80_to_f64(f, a));
     return soft_f80_to_f64(f, a);
 }
@@ -118,12 +139,12 @@ void f80_to_bcd(struct fpu_regs *f, uint8_t bcd[10], const struct f80 *a);
  * result when |x| >= 2^63; then, and with an unmasked IE or DE, nothing is to be pushed. */
 #define F80_BINARY(op)                                                                                                 \
     static inline void f80_##op(struct fpu_regs *f, struct f80 *d, const struct f80 *x, const struct f80 *y) {         \
-        F80_HOST_TRANS(f, host_f80_##op(f, d, y, x));                                                                        \
+        F80_HOST_TRANS(f, host_f80_##op(f, d, y, x));                                                                  \
         soft_f80_##op(f, d, x, y);                                                                                     \
     }
 #define F80_UNARY(op)                                                                                                  \
     static inline void f80_##op(struct fpu_regs *f, struct f80 *d, const struct f80 *x) {                              \
-        F80_HOST_TRANS(f, host_f80_##op(f, d, x));                                                                           \
+        F80_HOST_TRANS(f, host_f80_##op(f, d, x));                                                                     \
         soft_f80_##op(f, d, x);                                                                                        \
     }
 F80_UNARY(f2xm1)

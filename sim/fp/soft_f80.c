@@ -111,7 +111,7 @@ static enum fp_less order(struct fpu_regs *f, const struct f80 *a, const struct 
     return c < 0 ? FP_LESS : c > 0 ? FP_GREATER : FP_EQUAL;
 }
 
-enum fp_less f80_order(struct fpu_regs *f, const struct f80 *a, const struct f80 *b, bool quiet) {
+enum fp_less soft_f80_order(struct fpu_regs *f, const struct f80 *a, const struct f80 *b, bool quiet) {
     return order(f, a, b, quiet);
 }
 

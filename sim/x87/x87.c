@@ -86,10 +86,10 @@ static bool widen(struct f80 *d, unsigned sign, unsigned exp, unsigned max, uint
     d->se = (uint16_t)(sign << 15 | e);
     return normal;
 }
-bool x87_widen32(struct f80 *d, uint32_t v) {
+bool x87_widen32_special(struct f80 *d, uint32_t v) {
     return widen(d, v >> 31, v >> 23 & 0xFF, 0xFF, (uint64_t)(v & 0x7FFFFF) << 40);
 }
-bool x87_widen64(struct f80 *d, uint64_t v) {
+bool x87_widen64_special(struct f80 *d, uint64_t v) {
     return widen(d, (unsigned)(v >> 63), v >> 52 & 0x7FF, 0x7FF, (v & 0xFFFFFFFFFFFFFull) << 11);
 }
 

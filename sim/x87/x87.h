@@ -107,8 +107,22 @@ void x87_write80(struct cpu *cpu, const struct insn *i, uint64_t la, const struc
 
 /* Memory operands of arithmetic in the extended format, SNaNs and all: no exception is raised here. False: the value is
  * denormal, which the extended format cannot show (it comes out normalized). */
-bool x87_widen32(struct f80 *d, uint32_t v);
-bool x87_widen64(struct f80 *d, uint64_t v);
+bool x87_widen32_special(struct f80 *d, uint32_t v);
+bool x87_widen64_special(struct f80 *d, uint64_t v);
+OP_INLINE bool x87_widen32(struct f80 *d, uint32_t v) {
+    const unsigned exp = v >> 23 & 0xFF;
+    if (unlikely(exp - 1u >= 0xFEu)) return x87_widen32_special(d, v);
+    d->sig = (uint64_t)v << 40 | F80_INTEGER;
+    d->se = (uint16_t)(v >> 31 << 15 | (exp + F80_BIAS - 127));
+    return true;
+}
+OP_INLINE bool x87_widen64(struct f80 *d, uint64_t v) {
+    const unsigned exp = v >> 52 & 0x7FF;
+    if (unlikely(exp - 1u >= 0x7FEu)) return x87_widen64_special(d, v);
+    d->sig = v << 11 | F80_INTEGER;
+    d->se = (uint16_t)(v >> 63 << 15 | (exp + F80_BIAS - 1023));
+    return true;
+}
 OP_INLINE bool x87_integer(struct f80 *d, int64_t v) {
     const uint64_t magnitude = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
     const unsigned shift = v ? (unsigned)__builtin_clzll(magnitude) : 0;
