@@ -440,21 +440,32 @@ struct host_x87_stack {
     struct f80 top, second;
     unsigned depth;
 };
+static inline uint16_t host_x87_begin_unmasked(struct fpu_regs *f) {
+    uint16_t sw, harmless = (f->fcw & FP_ALL) == FP_ALL ? f->fsw : 0;
+    if (f->host & ~harmless) __asm__ volatile("fnclex");
+    if (f->host & ~harmless) f->host = 0;
+    __asm__ volatile("fnstsw %0" : "=a"(sw));
+    return sw;
+}
+static inline void host_x87_end_unmasked(struct fpu_regs *f, uint16_t sw, uint16_t codes) {
+    if (sw & FSW_ES) __asm__ volatile("fnclex");
+    f->host = sw & FSW_ES ? 0 : f->host | (sw & FSW_EXC);
+    if (f->fcw != HOST_CW) host_x87_control(HOST_CW);
+    f->fsw = (uint16_t)((f->fsw & ~codes) | (sw & (codes | FSW_EXC)));
+}
 #define HOST_X87_TRANS(insn, codes)                                                                                    \
-    static inline struct host_x87_stack host_x87_##insn(struct fpu_regs *f, const struct f80 *x, const struct f80 *y) {  \
+    static inline struct host_x87_stack host_x87_##insn(struct fpu_regs *f, const struct f80 *x,                       \
+                                                        const struct f80 *y) {                                         \
         struct host_x87_stack r;                                                                                       \
-        uint16_t before, sw;                                                                                           \
-        __asm__ volatile("fnclex\n\tfnstsw %0" : "=a"(before));                                                        \
-        f->host = 0;                                                                                                   \
+        uint16_t before = host_x87_begin_unmasked(f), sw;                                                              \
         if (y) __asm__ volatile("fldt %0" ::"m"(*y));                                                                  \
         __asm__ volatile("fldt %0" ::"m"(*x));                                                                         \
-        host_x87_control(f->fcw);                                                                                      \
-        __asm__ volatile(#insn "\n\tfnstsw %0\n\tfnclex" : "=a"(sw));                                                 \
-        host_x87_control(HOST_CW);                                                                                     \
+        if (f->fcw != HOST_CW) host_x87_control(f->fcw);                                                               \
+        __asm__ volatile(#insn "\n\tfnstsw %0" : "=a"(sw));                                                            \
+        host_x87_end_unmasked(f, sw, codes);                                                                           \
         r.depth = ((unsigned)(before >> 11) - (sw >> 11)) & 7;                                                         \
         __asm__ volatile("fstpt %0" : "=m"(r.top));                                                                    \
         if (r.depth > 1) __asm__ volatile("fstpt %0" : "=m"(r.second));                                                \
-        f->fsw = (uint16_t)((f->fsw & ~(codes)) | (sw & ((codes) | FSW_EXC)));                                         \
         return r;                                                                                                      \
     }
 #define HOST_X87_TRANS_1(insn, codes)                                                                                  \
