@@ -28,8 +28,8 @@ enum insn_id {
  * byte offsets as elsewhere. The operands in the manual's order, opmask and immediate left out:
  * - destination: reg (FORM_RR, FORM_RM), or memory (FORM_MR)
  * - one source: rm or memory (FORM_MR: reg, and the same in rm)
- * - two sources: vreg, then rm or memory (FORM_MR: vreg, reg, and the same in rm). A legacy instruction whose
- * destination is also its first source has vreg = reg, and rm = reg when it is the only register.
+ * - two sources: vreg, then rm or memory (FORM_MR: vreg, then reg, which is in rm too). A legacy instruction whose
+ *   destination is also its first source has vreg = reg, and rm = reg when it is the only register.
  *   VEC_SWAP: memory, then the register in imm8b
  * - three sources: vreg, rm or memory, and the register in imm8b; VEC_SWAP: vreg, the register in imm8b, memory
  * - VSIB: index is a vector register number
