@@ -32,6 +32,7 @@ enum insn_id {
  *   destination is also its first source has vreg = reg, and rm = reg when it is the only register.
  *   VEC_SWAP: memory, then the register in imm8b
  * - three sources: vreg, rm or memory, and the register in imm8b; VEC_SWAP: vreg, the register in imm8b, memory
+ * - MASKMOVQ and MASKMOVDQU: FORM_RR, and their memory operand as if encoded
  * - VSIB: index is a vector register number
  * size: log2 of the vector length in bytes (3: MMX, 4, 5, 6). */
 enum vec_enc {

@@ -203,6 +203,16 @@ static uint8_t length_of(const struct zinsn *z, uint8_t encoding) {
     return z->i.avx.vector_length == 512 ? 6 : z->i.avx.vector_length == 256 ? 5 : 4;
 }
 
+/* The memory operand that is not in the encoding: (E/R)DI, in the data segment or that of a prefix */
+static bool stores_at_rdi(enum insn_id id) {
+    return id == INSN_MASKMOVQ || id == INSN_MASKMOVDQU || id == INSN_VMASKMOVDQU;
+}
+static void fill_rdi(const struct zinsn *z, struct insn *out) {
+    out->flags |= INSN_MEM;
+    out->base = REG_OFF(7);
+    if (mode_is_64(z->mode) && out->asize == 3 && out->seg < SEG_FS) out->flags |= INSN_FLAT;
+}
+
 bool fill_vector(const struct zinsn *z, const struct decode_features *feat, struct insn *out) {
     struct vector_shape s = {.mem_at = -1};
 
@@ -225,6 +235,7 @@ bool fill_vector(const struct zinsn *z, const struct decode_features *feat, stru
         out->venc |= VEC_ALIGN;
     if (s.mem_at >= 0 && wants_aligned((enum insn_id)out->id)) out->venc |= VEC_ALIGN;
     fill_evex(z, out);
+    if (stores_at_rdi((enum insn_id)out->id)) fill_rdi(z, out);
     out->form = s.mem_at == 0 ? FORM_MR : s.mem_at > 0 ? FORM_RM : FORM_RR;
     if (out->form == FORM_MR) out->rm = out->reg;
     return true;

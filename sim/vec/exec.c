@@ -330,8 +330,10 @@ static void load_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     uint64_t k = x->k;
     x->b = &x->m;
     if (size < 16) x->m.u64[0] = x->m.u64[1] = 0;
-    if (desc & V_SRC) {
+    if (desc & V_SRC || (desc & V_MEM_ALL && k)) {
         vec_load(cpu, i, &x->m, size);
+    } else if (desc & V_MEM_ALL) {
+        memset(&x->m, 0, sizeof x->m);
     } else if (i->mask & VEC_MASK_B) {
         size = (desc & V_MEM) == V_MEM_HALF ? x->bytes / 2 : (desc & V_MEM) == V_MEM_QUARTER ? x->bytes / 4 : x->bytes;
         if ((k & ((elements(x, desc) < 64 ? 1ull << elements(x, desc) : 0) - 1)) || (i->venc & VEC_NF))
@@ -339,8 +341,6 @@ static void load_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
         else
             memset(&x->m, 0, 8);
         broadcast(&x->m, log2, size < 16 ? 16 : size);
-    } else if (desc & V_SRC) {
-        vec_load(cpu, i, &x->m, size);
     } else {
         vec_load_masked(cpu, i, &x->m, log2, size >> log2, k);
     }
