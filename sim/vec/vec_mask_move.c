@@ -30,20 +30,25 @@ MASKED(VMASKMOVPD, 3)
 MASKED(VPMASKMOVD, 2)
 MASKED(VPMASKMOVQ, 3)
 
-/* The memory operand of MASKMOVQ and MASKMOVDQU is at DS:rDI; the decoder has put it into the record. */
+/* The memory operand of MASKMOVQ and MASKMOVDQU is at DS:rDI; the decoder has put it into the record. Faults of bytes
+ * that the mask keeps out are implementation specific (SDM 2 "MASKMOVDQU"): here they are reported, as AMD's processors
+ * do, which have also entered MMX state by then. */
+static void store_bytes(struct cpu *cpu, const struct insn *i, const union vec *v, const union vec *mask, unsigned n) {
+    mem_probe(cpu, i, vec_linear(cpu, i, n, MEM_WRITE), n, MEM_WRITE);
+    vec_store_masked(cpu, i, v, 0, n, sign_bits(mask, 0, n));
+}
 static void op_sse_MASKMOVDQU(struct cpu *cpu, const struct insn *i) {
     vec_gate(cpu, i);
-    vec_store_masked(cpu, i, &cpu->vec.zmm[i->reg], 0, 16, sign_bits(&cpu->vec.zmm[i->rm], 0, 16));
+    store_bytes(cpu, i, &cpu->vec.zmm[i->reg], &cpu->vec.zmm[i->rm], 16);
     NEXT(cpu, i);
 }
-
 static void op_mmx_MASKMOVQ(struct cpu *cpu, const struct insn *i) {
     union vec *v = &cpu->vx.m, *mask = &cpu->vx.r;
     mmx_begin(cpu, i);
+    mmx_touch(cpu);
     v->u64[0] = mmx_read(cpu, i->reg);
     mask->u64[0] = mmx_read(cpu, i->rm);
-    vec_store_masked(cpu, i, v, 0, 8, sign_bits(mask, 0, 8));
-    mmx_touch(cpu);
+    store_bytes(cpu, i, v, mask, 8);
     NEXT(cpu, i);
 }
 
