@@ -143,10 +143,25 @@ static bool no_fault_suppression(ZydisExceptionClass class) {
 }
 
 /* Instructions without it that Zydis has in another class: SDM 2 "VDBPSADBW": "Exceptions Type E4NF.nb",
- * "VCVTNE2PS2BF16", "GF2P8AFFINEQB": "Exceptions Type E4NF" */
-static bool reads_all(enum insn_id id) {
-    return id == INSN_VDBPSADBW || id == INSN_VCVTNE2PS2BF16 || id == INSN_VGF2P8AFFINEQB ||
-           id == INSN_VGF2P8AFFINEINVQB;
+ * "VCVTNE2PS2BF16", "GF2P8AFFINEQB": "Exceptions Type E4NF", "VEXTRACTF128/...": "Exceptions Type E6NF" */
+static bool suppresses_no_faults(enum insn_id id) {
+    switch (id) {
+    case INSN_VDBPSADBW:
+    case INSN_VCVTNE2PS2BF16:
+    case INSN_VGF2P8AFFINEQB:
+    case INSN_VGF2P8AFFINEINVQB:
+    case INSN_VEXTRACTF32X4:
+    case INSN_VEXTRACTF64X2:
+    case INSN_VEXTRACTF32X8:
+    case INSN_VEXTRACTF64X4:
+    case INSN_VEXTRACTI32X4:
+    case INSN_VEXTRACTI64X2:
+    case INSN_VEXTRACTI32X8:
+    case INSN_VEXTRACTI64X4:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* Lengths in RAX and RDX rather than EAX and EDX */
@@ -195,7 +210,8 @@ static void fill_evex(const struct zinsn *z, struct insn *out) {
         out->mask |= (uint8_t)((e->L2 << 1 | e->L) << 5);
     else if (e->b)
         out->mask |= VEC_MASK_SAE;
-    if (no_fault_suppression(z->i.meta.exception_class) || reads_all((enum insn_id)out->id)) out->venc |= VEC_NF;
+    if (no_fault_suppression(z->i.meta.exception_class) || suppresses_no_faults((enum insn_id)out->id))
+        out->venc |= VEC_NF;
 }
 
 static uint8_t length_of(const struct zinsn *z, uint8_t encoding) {

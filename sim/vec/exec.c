@@ -324,16 +324,21 @@ static unsigned elements(const struct vx *x, uint32_t desc) {
     return (desc & V_TO) == V_TO_K ? x->bytes >> source_log2(desc) : dest_bytes(x, desc) >> (desc & V_ESZ);
 }
 
+/* The mask of n elements that all groups of n in the result are made from */
+static uint64_t fold(uint64_t k, unsigned n) {
+    for (unsigned by = 32; by >= n; by /= 2) k |= k >> by;
+    return k & (n < 64 ? (1ull << n) - 1 : ~0ull);
+}
+
 static void load_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     struct vx *x = &cpu->vx;
     unsigned log2 = source_log2(desc), size = mem_bytes(x, desc);
     uint64_t k = x->k;
     x->b = &x->m;
     if (size < 16) x->m.u64[0] = x->m.u64[1] = 0;
-    if (desc & V_SRC || (desc & V_MEM_ALL && k)) {
+    if (desc & V_MEM_ALL) k = fold(k, size >> log2);
+    if (desc & V_SRC) {
         vec_load(cpu, i, &x->m, size);
-    } else if (desc & V_MEM_ALL) {
-        memset(&x->m, 0, sizeof x->m);
     } else if (i->mask & VEC_MASK_B) {
         size = (desc & V_MEM) == V_MEM_HALF ? x->bytes / 2 : (desc & V_MEM) == V_MEM_QUARTER ? x->bytes / 4 : x->bytes;
         if ((k & ((elements(x, desc) < 64 ? 1ull << elements(x, desc) : 0) - 1)) || (i->venc & VEC_NF))

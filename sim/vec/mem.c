@@ -107,6 +107,11 @@ static void check_alignment(struct cpu *cpu, const struct insn *i, unsigned size
     if (la & (size - 1)) misaligned(cpu, i);
 }
 
+/* No element is left out, and not by chance: the operand is one. */
+static bool unmasked(const struct insn *i, unsigned n, uint64_t k) {
+    return k == all_of(n) && (i->venc & VEC_EVEX) && !(i->mask & VEC_MASK_REG);
+}
+
 /* All of the operand, when it takes no thought: the elements need not be looked at one by one. */
 static inline void *whole(struct cpu *cpu, const struct insn *i, unsigned size, bool write) {
     return i->flags & INSN_FLAT ? host_of(cpu, ea_flat(cpu, i), size, write) : NULL;
@@ -115,7 +120,7 @@ static inline void *whole(struct cpu *cpu, const struct insn *i, unsigned size, 
 void vec_load_masked(struct cpu *cpu, const struct insn *i, void *buf, unsigned esz, unsigned n, uint64_t k) {
     unsigned size = n << esz;
     k &= all_of(n);
-    if ((k == all_of(n) && !(i->mask & VEC_MASK_REG)) || (i->venc & VEC_NF)) return vec_load(cpu, i, buf, size);
+    if (unmasked(i, n, k) || (i->venc & VEC_NF)) return vec_load(cpu, i, buf, size);
     check_alignment(cpu, i, size, k);
     const void *all = whole(cpu, i, size, false);
     if (likely(all != NULL)) {
@@ -135,26 +140,35 @@ void vec_load_masked(struct cpu *cpu, const struct insn *i, void *buf, unsigned 
     }
 }
 
-void vec_probe_masked(struct cpu *cpu, const struct insn *i, unsigned esz, unsigned n, uint64_t k) {
-    unsigned bytes = 1u << esz, size = n << esz;
-    k &= all_of(n);
-    if (!(i->mask & VEC_MASK_REG) && k == all_of(n)) {
-        uint64_t la = vec_linear(cpu, i, size, MEM_WRITE);
-        if (!host_of(cpu, la, size, true)) mem_probe(cpu, i, la, size, MEM_WRITE);
-        return;
-    }
-    check_alignment(cpu, i, size, k);
+static void probe_whole(struct cpu *cpu, const struct insn *i, unsigned size) {
+    uint64_t la = vec_linear(cpu, i, size, MEM_WRITE);
+    if (!host_of(cpu, la, size, true)) mem_probe(cpu, i, la, size, MEM_WRITE);
+}
+static void probe_elements(struct cpu *cpu, const struct insn *i, unsigned esz, unsigned n, uint64_t k) {
+    unsigned bytes = 1u << esz;
+    check_alignment(cpu, i, n << esz, k);
     for (; k; k &= k - 1) {
         uint64_t la = element(cpu, i, esz, (unsigned)__builtin_ctzll(k), MEM_WRITE);
         if (!host_of(cpu, la, bytes, true)) mem_probe(cpu, i, la, bytes, MEM_WRITE);
     }
 }
 
+void vec_probe_masked(struct cpu *cpu, const struct insn *i, unsigned esz, unsigned n, uint64_t k) {
+    k &= all_of(n);
+    if (!(i->mask & VEC_MASK_REG) && k == all_of(n))
+        probe_whole(cpu, i, n << esz);
+    else
+        probe_elements(cpu, i, esz, n, k);
+}
+
 void vec_store_masked(struct cpu *cpu, const struct insn *i, const void *buf, unsigned esz, unsigned n, uint64_t k) {
     unsigned size = n << esz, bytes = 1u << esz;
     k &= all_of(n);
-    if (k == all_of(n) && (!(i->mask & VEC_MASK_REG) || whole(cpu, i, size, true))) return vec_store(cpu, i, buf, size);
-    vec_probe_masked(cpu, i, esz, n, k);
+    if (unmasked(i, n, k) || (k == all_of(n) && whole(cpu, i, size, true))) return vec_store(cpu, i, buf, size);
+    if (i->venc & VEC_NF)
+        probe_whole(cpu, i, size);
+    else
+        probe_elements(cpu, i, esz, n, k);
     for (uint64_t left = k; left; left &= left - 1) {
         unsigned j = (unsigned)__builtin_ctzll(left);
         uint64_t la = element(cpu, i, esz, j, MEM_WRITE);

@@ -64,7 +64,7 @@ enum vec_desc {
     V_INT = 1 << 18,        /* with V_FP: the source's elements are integers */
     V_KEEP_ABOVE = 1 << 21, /* with V_SCALAR: they stay */
     V_ZERO_ABOVE = 1 << 20, /* with V_SCALAR: the other elements are cleared */
-    V_MEM_ALL = 1 << 21,    /* the memory operand is for all elements alike: read when any of them is let through */
+    V_MEM_ALL = 1 << 22,    /* the memory operand is repeated: a part is read when a copy of it is let through */
     V_MEM_FIRST = 1 << 19,  /* VEC_SWAP means that memory is the first of two sources, not the last of three */
 };
 #define V_LOG2(bits)   ((bits) == 8 ? 0u : (bits) == 16 ? 1u : (bits) == 32 ? 2u : 3u)

@@ -61,8 +61,10 @@ static __attribute__((noinline)) void gather_evex(struct cpu *cpu, const struct 
     uint64_t *k = opmask(cpu, i);
     if (i->reg == i->index) op_raise(cpu, i, VEC_UD);
     for (unsigned j = 0; j < v.n; j++) {
-        if (*k >> j & 1) gather_element(cpu, i, &v, j);
+        if (!(*k >> j & 1)) continue;
+        gather_element(cpu, i, &v, j);
         *k &= ~(1ull << j);
+        vec_clear_above(cpu, i->reg, 1u << i->size); /* with the first element, as AMD's processors do */
     }
     *k = 0;
     vec_clear_above(cpu, i->reg, v.n << v.esz);
@@ -71,7 +73,8 @@ static __attribute__((noinline)) void gather_evex(struct cpu *cpu, const struct 
 static __attribute__((noinline)) void scatter(struct cpu *cpu, const struct insn *i, struct vsib v) {
     uint64_t *k = opmask(cpu, i);
     for (unsigned j = 0; j < v.n; j++) {
-        if (*k >> j & 1) scatter_element(cpu, i, &v, j);
+        if (!(*k >> j & 1)) continue;
+        scatter_element(cpu, i, &v, j);
         *k &= ~(1ull << j);
     }
     *k = 0;

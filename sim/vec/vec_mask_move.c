@@ -34,7 +34,9 @@ MASKED(VPMASKMOVQ, 3)
  * that the mask keeps out are implementation specific (SDM 2 "MASKMOVDQU"): here they are reported, as AMD's processors
  * do, which have also entered MMX state by then. */
 static void store_bytes(struct cpu *cpu, const struct insn *i, const union vec *v, const union vec *mask, unsigned n) {
-    mem_probe(cpu, i, vec_linear(cpu, i, n, MEM_WRITE), n, MEM_WRITE);
+    uint64_t la = vec_linear(cpu, i, n, MEM_WRITE);
+    mem_probe(cpu, i, la, 1, MEM_WRITE);
+    mem_probe(cpu, i, la, n, MEM_WRITE);
     vec_store_masked(cpu, i, v, 0, n, sign_bits(mask, 0, n));
 }
 static void op_sse_MASKMOVDQU(struct cpu *cpu, const struct insn *i) {
