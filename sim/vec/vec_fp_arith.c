@@ -1,6 +1,7 @@
 /* Floating-point addition to square root, minimum and maximum, horizontal and dot products. SDM 2 "ADDPD" and its
  * neighbours. */
 #include "sim/vec/vec_fp.h"
+#include "sim/vec/vec_hot.h"
 
 /* ---- element by element: 16 bytes at once where the backend can ---- */
 
@@ -128,30 +129,9 @@ VEC_TABLE(vec_group_fp_arith, ROWS);
         memset(&d->u8[bytes], 0, 64 - (bytes));                                                                        \
     } while (0)
 
-/* Three functions of a form: register, flat memory, flat memory without an index. B: bits of the memory operand; A: its
- * alignment; rest: the general function. */
-#define HOT_MEM(name, gate, B, A, rest, sfx, ea, compute)                                                              \
-    OPFN hot_##name##_##sfx(struct cpu *cpu, const struct insn *i) {                                                   \
-        if (COLD(cpu, gate)) return rest(cpu, i);                                                                      \
-        HOST_R(B, ea(cpu, i), rest);                                                                                   \
-        if ((A) > 1 && unlikely(la_ & ((A)-1))) return rest(cpu, i);                                                   \
-        struct fp_env *e = &cpu->vec.env;                                                                              \
-        const union vec *s = p;                                                                                        \
-        union vec *d = &cpu->vec.zmm[i->reg];                                                                          \
-        compute;                                                                                                       \
-        NEXT(cpu, i);                                                                                                  \
-    }
+/* B: bits of the memory operand; A: its alignment; rest: the general function */
 #define HOT(name, gate, B, A, rest, compute)                                                                           \
-    OPFN hot_##name##_r(struct cpu *cpu, const struct insn *i) {                                                       \
-        if (COLD(cpu, gate)) return rest(cpu, i);                                                                      \
-        struct fp_env *e = &cpu->vec.env;                                                                              \
-        const union vec *s = &cpu->vec.zmm[i->rm];                                                                     \
-        union vec *d = &cpu->vec.zmm[i->reg];                                                                          \
-        compute;                                                                                                       \
-        NEXT(cpu, i);                                                                                                  \
-    }                                                                                                                  \
-    HOT_MEM(name, gate, B, A, rest, f, ea_flat, compute)                                                               \
-    HOT_MEM(name, gate, B, A, rest, b, ea_base, compute)
+    VEC_HOT_FN(name, B, A, COLD(cpu, gate), rest, struct fp_env *e = &cpu->vec.env; compute)
 
 #define HOT_ALL(NAME, op)                                                                                              \
     HOT(NAME##SS, GATE_SSE, 32, 1, op_sse_##NAME##SS, SSE_SCALAR(32, op))                                              \
@@ -174,17 +154,15 @@ HOT(SQRTSS, GATE_SSE, 32, 1, op_sse_SQRTSS, SSE_ROOT(32, sqrt))
 HOT(SQRTSD, GATE_SSE, 64, 1, op_sse_SQRTSD, SSE_ROOT(64, sqrt))
 
 // clang-format off
-#define HOT_ROW(id, column, size, name)                                                                                \
-    {INSN_##id, column, FORM_RR, size, hot_##name##_r, NULL}, {INSN_##id, column, FORM_RM, size, hot_##name##_f, hot_##name##_b},
 #define HOT_ROWS(NAME)                                                                                                 \
-    HOT_ROW(NAME##SS, VEC_COL_SSE, 4, NAME##SS) HOT_ROW(NAME##SD, VEC_COL_SSE, 4, NAME##SD)                            \
-    HOT_ROW(NAME##PS, VEC_COL_SSE, 4, NAME##PS) HOT_ROW(NAME##PD, VEC_COL_SSE, 4, NAME##PD)                            \
-    HOT_ROW(V##NAME##SS, VEC_COL_VEX, VEC_ANY_SIZE, V##NAME##SS) HOT_ROW(V##NAME##SD, VEC_COL_VEX, VEC_ANY_SIZE, V##NAME##SD) \
-    HOT_ROW(V##NAME##PS, VEC_COL_VEX, 4, V##NAME##PS128) HOT_ROW(V##NAME##PS, VEC_COL_VEX, 5, V##NAME##PS256)          \
-    HOT_ROW(V##NAME##PD, VEC_COL_VEX, 4, V##NAME##PD128) HOT_ROW(V##NAME##PD, VEC_COL_VEX, 5, V##NAME##PD256)
+    VEC_HOT_ROW(NAME##SS, VEC_COL_SSE, 4, NAME##SS) VEC_HOT_ROW(NAME##SD, VEC_COL_SSE, 4, NAME##SD)                            \
+    VEC_HOT_ROW(NAME##PS, VEC_COL_SSE, 4, NAME##PS) VEC_HOT_ROW(NAME##PD, VEC_COL_SSE, 4, NAME##PD)                            \
+    VEC_HOT_ROW(V##NAME##SS, VEC_COL_VEX, VEC_ANY_SIZE, V##NAME##SS) VEC_HOT_ROW(V##NAME##SD, VEC_COL_VEX, VEC_ANY_SIZE, V##NAME##SD) \
+    VEC_HOT_ROW(V##NAME##PS, VEC_COL_VEX, 4, V##NAME##PS128) VEC_HOT_ROW(V##NAME##PS, VEC_COL_VEX, 5, V##NAME##PS256)          \
+    VEC_HOT_ROW(V##NAME##PD, VEC_COL_VEX, 4, V##NAME##PD128) VEC_HOT_ROW(V##NAME##PD, VEC_COL_VEX, 5, V##NAME##PD256)
 static const struct vec_hot rows_of_hot[] = {
     HOT_ROWS(ADD) HOT_ROWS(SUB) HOT_ROWS(MUL) HOT_ROWS(DIV) HOT_ROWS(MIN) HOT_ROWS(MAX)
-    HOT_ROW(SQRTSS, VEC_COL_SSE, 4, SQRTSS) HOT_ROW(SQRTSD, VEC_COL_SSE, 4, SQRTSD)
+    VEC_HOT_ROW(SQRTSS, VEC_COL_SSE, 4, SQRTSS) VEC_HOT_ROW(SQRTSD, VEC_COL_SSE, 4, SQRTSD)
     {0}
 };
 // clang-format on
