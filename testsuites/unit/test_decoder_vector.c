@@ -43,7 +43,8 @@ static const struct row rows[] = {
     {"cvttsd2si r9d, xmm4", {0xF2, 0x44, 0x0F, 0x2C, 0xCC}, INSN_CVTTSD2SI, FORM_RR, 4, VEC_SSE, 0, .reg = R(9), .vreg = R(9), .rm = 4, .base = NO, .index = NO},
     {"cvtpi2pd xmm1, mm2", {0x66, 0x0F, 0x2A, 0xCA}, INSN_CVTPI2PD, FORM_RR, 4, VEC_SSE, 0, .reg = 1, .vreg = 1, .rm = 2, .base = NO, .index = NO},
     {"blendvps xmm1, xmm2", {0x66, 0x0F, 0x38, 0x14, 0xCA}, INSN_BLENDVPS, FORM_RR, 4, VEC_SSE, 0, .reg = 1, .vreg = 1, .rm = 2, .base = NO, .index = NO},
-    {"extrq xmm1, 5, 6", {0x66, 0x0F, 0x78, 0xC1, 0x05, 0x06}, INSN_EXTRQ_IMM, FORM_RR, 4, VEC_SSE, 0, .reg = 1, .vreg = 1, .imm8 = 5, .imm8b = 6, .base = NO, .index = NO},
+    {"extrq xmm1, 5, 6", {0x66, 0x0F, 0x78, 0xC1, 0x05, 0x06}, INSN_EXTRQ_IMM, FORM_RR, 4, VEC_SSE, 0, .reg = 1, .vreg = 1, .rm = 1, .imm8 = 5, .imm8b = 6, .base = NO, .index = NO},
+    {"psrad xmm11, 7", {0x66, 0x41, 0x0F, 0x72, 0xE3, 0x07}, INSN_PSRAD_IMM, FORM_RR, 4, VEC_SSE, 0, .reg = 11, .vreg = 11, .rm = 11, .imm8 = 7, .base = NO, .index = NO},
     {"insertq xmm1, xmm2, 5, 6", {0xF2, 0x0F, 0x78, 0xCA, 0x05, 0x06}, INSN_INSERTQ_IMM, FORM_RR, 4, VEC_SSE, 0, .reg = 1, .vreg = 1, .rm = 2, .imm8 = 5, .imm8b = 6, .base = NO, .index = NO},
     /* VEX: one, two and three sources */
     {"vpaddw ymm1, ymm12, ymm13", {0xC4, 0xC1, 0x1D, 0xFD, 0xCD}, INSN_VPADDW, FORM_RR, 5, VEC_VEX, 0, .reg = 1, .vreg = 12, .rm = 13, .base = NO, .index = NO},
