@@ -51,6 +51,12 @@ union vec {
 #define FSW_CODE (FSW_C0 | FSW_C1 | FSW_C2 | FSW_C3)
 #define FSW_EXC  0x3Fu
 
+/* What the host's x87 unit holds of the running CPU, for sim/fp alone: exceptions that its status word remembers, and
+ * its control word. */
+struct x87_host {
+    uint16_t flags, cw;
+};
+
 /* x87 and MMX: physical registers R0-R7. ST(n) is st[(TOP + n) & 7], MMn is st[n].sig. */
 struct fpu_regs {
     struct f80 st[8];
@@ -61,10 +67,8 @@ struct fpu_regs {
     uint64_t fip, fdp; /* last instruction and operand pointers */
     uint64_t fdp_exc;  /* FDP and FDS of the last unmasked exception: what is saved with FDP_EXCPTN_ONLY */
     uint16_t fds_exc;
-    struct f80 operand; /* not state: the memory operand of the instruction that runs */
-    /* Not state: exceptions that the host's x87 unit still remembers. Only sim/fp writes it: who sets all of this
-     * struct while the CPU runs keeps it. */
-    uint16_t host;
+    struct f80 operand;   /* not state: the memory operand of the instruction that runs */
+    struct x87_host host; /* not state; who sets all of this struct while the CPU runs keeps it */
 };
 
 static inline unsigned fpu_top(const struct fpu_regs *f) { return f->fsw >> 11 & 7; }

@@ -27,8 +27,7 @@ void fp_enter(struct cpu *cpu) {
     e->live = host_present();
     e->fma = host_has_fma();
     load_host(e);
-    host_x87_reset();
-    cpu->fpu.host = 0;
+    host_x87_reset(&cpu->fpu);
 }
 
 void fp_leave(struct cpu *cpu) {
@@ -36,8 +35,7 @@ void fp_leave(struct cpu *cpu) {
     mxcsr_get(cpu);
     if (e->live) host_mxcsr_load(FP_NEAREST, false, false);
     e->live = false;
-    host_x87_reset();
-    cpu->fpu.host = 0;
+    host_x87_reset(&cpu->fpu);
 }
 
 uint32_t mxcsr_get(struct cpu *cpu) {

@@ -304,39 +304,46 @@ static inline uint32_t host_fp32_from_fp64(uint64_t a) {
 }
 
 /* ---- x87 ----
- * The host's control word stays at its default, which is what guests nearly always have; another rounding or precision
- * is loaded for one operation. Clearing the status word costs as much as ten operations: the exceptions that it
- * remembers are left there as long as the guest's own status word has them too. */
+ * The control word is loaded when it is not the one that the host has already; at other times than between fp_enter()
+ * and fp_leave() the host has its default. Clearing the status word costs as much as ten operations: the exceptions
+ * that it remembers are left there as long as the guest's own status word has them too. */
 #define HOST_CW 0x037F
 
 /* With an exception unmasked, the portable code. */
 #define F80_HOST(f, expr)                                                                                              \
-    if (__builtin_expect(((f)->fcw & FP_ALL) == FP_ALL, 1)) {                                                          \
+    if (__builtin_expect(host_x87_masked(f), 1)) {                                                                     \
         expr;                                                                                                          \
         return;                                                                                                        \
     }
 #define F80_HOST_VALUE(f, expr)                                                                                        \
-    if (__builtin_expect(((f)->fcw & FP_ALL) == FP_ALL, 1)) return expr
+    if (__builtin_expect(host_x87_masked(f), 1)) return expr
 
-static inline void host_x87_control(uint16_t cw) { __asm__ volatile("fldcw %0" ::"m"(cw)); }
-static inline void host_x87_reset(void) {
+static inline bool host_x87_masked(const struct fpu_regs *f) { return (f->fcw & FP_ALL) == FP_ALL; }
+static inline void host_x87_control(struct fpu_regs *f, uint16_t cw) {
+    if (__builtin_expect(f->host.cw == cw, 1)) return;
+    __asm__ volatile("fldcw %0" ::"m"(cw));
+    f->host.cw = cw;
+}
+static inline void host_x87_clear(struct fpu_regs *f, uint16_t unwanted) {
+    if (__builtin_expect(!(f->host.flags & unwanted), 1)) return;
+    __asm__ volatile("fnclex");
+    f->host.flags = 0;
+}
+static inline void host_x87_reset(struct fpu_regs *f) {
     uint16_t sw;
     __asm__ volatile("fnstsw %0" : "=a"(sw));
-    if (sw & FSW_EXC) __asm__ volatile("fnclex");
-    host_x87_control(HOST_CW);
+    f->host = (struct x87_host){.flags = sw & FSW_EXC};
+    host_x87_clear(f, FSW_EXC);
+    host_x87_control(f, HOST_CW);
 }
 static inline void host_x87_begin(struct fpu_regs *f) {
-    if (__builtin_expect(f->host & ~f->fsw, 0)) {
-        __asm__ volatile("fnclex");
-        f->host = 0;
-    }
-    if (__builtin_expect((f->fcw & (FCW_PC | FCW_RC)) != (HOST_CW & (FCW_PC | FCW_RC)), 0)) host_x87_control(f->fcw);
+    host_x87_clear(f, (uint16_t)~f->fsw);
+    host_x87_control(f, f->fcw);
 }
 /* `sw` is the status word after the operation, `codes` the condition codes that the operation defines. */
 static inline void host_x87_end(struct fpu_regs *f, uint16_t sw, uint16_t codes) {
     f->fsw = (uint16_t)((f->fsw & ~codes) | (sw & (codes | FSW_EXC)));
-    f->host |= sw & FSW_EXC;
-    if (__builtin_expect((f->fcw & (FCW_PC | FCW_RC)) != (HOST_CW & (FCW_PC | FCW_RC)), 0)) host_x87_control(HOST_CW);
+    f->host.flags |= sw & FSW_EXC;
 }
 
 /* insn works on ST(1) and ST(0) and pops, or on ST(0) */
@@ -441,17 +448,16 @@ struct host_x87_stack {
     unsigned depth;
 };
 static inline uint16_t host_x87_begin_unmasked(struct fpu_regs *f) {
-    uint16_t sw, harmless = (f->fcw & FP_ALL) == FP_ALL ? f->fsw : 0;
-    if (f->host & ~harmless) __asm__ volatile("fnclex");
-    if (f->host & ~harmless) f->host = 0;
+    uint16_t sw;
+    host_x87_clear(f, host_x87_masked(f) ? (uint16_t)~f->fsw : FSW_EXC);
     __asm__ volatile("fnstsw %0" : "=a"(sw));
     return sw;
 }
 static inline void host_x87_end_unmasked(struct fpu_regs *f, uint16_t sw, uint16_t codes) {
-    if (sw & FSW_ES) __asm__ volatile("fnclex");
-    f->host = sw & FSW_ES ? 0 : f->host | (sw & FSW_EXC);
-    if (f->fcw != HOST_CW) host_x87_control(HOST_CW);
-    f->fsw = (uint16_t)((f->fsw & ~codes) | (sw & (codes | FSW_EXC)));
+    host_x87_end(f, sw, codes);
+    if (host_x87_masked(f)) return;
+    host_x87_clear(f, FSW_EXC);
+    host_x87_control(f, HOST_CW);
 }
 #define HOST_X87_TRANS(insn, codes)                                                                                    \
     static inline struct host_x87_stack host_x87_##insn(struct fpu_regs *f, const struct f80 *x,                       \
@@ -460,7 +466,7 @@ static inline void host_x87_end_unmasked(struct fpu_regs *f, uint16_t sw, uint16
         uint16_t before = host_x87_begin_unmasked(f), sw;                                                              \
         if (y) __asm__ volatile("fldt %0" ::"m"(*y));                                                                  \
         __asm__ volatile("fldt %0" ::"m"(*x));                                                                         \
-        if (f->fcw != HOST_CW) host_x87_control(f->fcw);                                                               \
+        host_x87_control(f, f->fcw);                                                                                   \
         __asm__ volatile(#insn "\n\tfnstsw %0" : "=a"(sw));                                                            \
         host_x87_end_unmasked(f, sw, codes);                                                                           \
         r.depth = ((unsigned)(before >> 11) - (sw >> 11)) & 7;                                                         \
@@ -514,7 +520,7 @@ static inline bool host_present(void) { return false; }
 static inline bool host_has_fma(void) { return false; }
 static inline void host_mxcsr_load(unsigned rc, bool daz, bool ftz) { (void)rc, (void)daz, (void)ftz; }
 static inline uint32_t host_mxcsr_flags(void) { return 0; }
-static inline void host_x87_reset(void) {}
+static inline void host_x87_reset(struct fpu_regs *f) { (void)f; }
 
 #define FP_HOST(e, expr)
 #define FP_HOST_VOID(e, expr)
