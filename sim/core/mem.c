@@ -113,9 +113,9 @@ static void place_write(struct cpu *cpu, const struct place *p, const uint8_t *i
 static void check_alignment(struct cpu *cpu, uint64_t la, unsigned size, unsigned access) {
     if (cpu->tlb.ctx != TLB_CTX_NONE || access & (MEM_SYS | MEM_SHSTK)) return;
     if (cpu->cpl != 3 || !(cpu->rflags & FLAG_AC) || !(cpu->ctl.cr0 & CR0_AM)) return;
-    unsigned align = size > 16 && size <= 64 ? 16 : size;
-    if (!(align & (align - 1)) && align <= 16 && la & (align - 1) && is_canonical(cpu, la))
-        cpu_raise_err(cpu, VEC_AC, 0);
+    unsigned align = size > 16 ? 16 : size;
+    if (size & (size - 1) || size > 64 || !(la & (align - 1))) return;
+    if (is_canonical(cpu, la) && is_canonical(cpu, la + size - 1)) cpu_raise_err(cpu, VEC_AC, 0);
 }
 
 static void watch(struct cpu *cpu, uint64_t la, unsigned size, unsigned access) {

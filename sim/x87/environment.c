@@ -97,10 +97,13 @@ static void load_environment(struct cpu *cpu, const struct format *fm, const uin
     x87_set_pointers(cpu, &p);
 }
 
-/* A read or write of all bytes or none; SDM 3 table "Alignment Requirements by Data Type": 2 or 4 by the format. */
+/* A read or write of all bytes or none; SDM 3 table "Alignment Requirements by Data Type": 2 or 4 by the format. Which
+ * of two pages that are not present is reported is left to the processor: the one with the last byte. */
 static void transfer(struct cpu *cpu, const struct insn *i, uint8_t *b, unsigned bytes, unsigned access) {
     const uint64_t la = ea_linear(cpu, i, bytes, access);
+    const uint64_t last = la + bytes - 1;
     mem_probe(cpu, i, la, i->size == 2 ? 4 : 2, access);
+    mem_probe(cpu, i, cpu_is_64(cpu) ? last : (uint32_t)last, 1, access);
     if (access == MEM_READ)
         mem_read_bytes(cpu, la, b, bytes, access);
     else

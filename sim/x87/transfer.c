@@ -86,6 +86,13 @@ static uint64_t indefinite_of(enum kind kind) {
     }
 }
 
+/* Nothing is stored, for an unmasked exception, but what is wrong with the address comes first. */
+static X87_FN void store_nothing(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned bytes) {
+    mem_probe(cpu, i, la, bytes == 10 ? 8 : bytes, MEM_WRITE);
+    mem_probe(cpu, i, la, bytes, MEM_WRITE);
+    cpu->cur = NULL;
+}
+
 static void store_value(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned bytes, uint64_t v) {
     switch (bytes) {
     case 2:
@@ -117,7 +124,10 @@ OP_INLINE bool store_top(struct cpu *cpu, const struct insn *i, enum kind kind) 
     }
     const uint16_t after = f->fsw;
     f->fsw = before;
-    if (stores) store_value(cpu, i, la, bytes_of[kind], v);
+    if (likely(stores))
+        store_value(cpu, i, la, bytes_of[kind], v);
+    else
+        store_nothing(cpu, i, la, bytes_of[kind]);
     f->fsw = after;
     x87_note_mem(cpu, i);
     return stores;
@@ -165,7 +175,10 @@ static X87_FN bool store_ten(struct cpu *cpu, const struct insn *i, bool bcd) {
     }
     const uint16_t after = f->fsw;
     f->fsw = before;
-    if (stores) x87_write80(cpu, i, la, &v);
+    if (likely(stores))
+        x87_write80(cpu, i, la, &v);
+    else
+        store_nothing(cpu, i, la, 10);
     f->fsw = after;
     x87_note_mem(cpu, i);
     return stores;

@@ -97,7 +97,8 @@ static void put_fpu(struct cpu *cpu, const struct isa_fpu *f) {
     u->ftw = f->ftw;
     u->fop = f->fop;
     u->fip = f->fip;
-    u->fdp = f->fdp;
+    u->fdp = u->fdp_exc = f->fdp;
+    u->fcs = u->fds = u->fds_exc = 0;
     for (unsigned n = 0; n < 8; n++) {
         struct f80 *st = &u->st[(fpu_top(u) + n) & 7];
         memcpy(&st->sig, f->st[n], 8);
