@@ -150,7 +150,7 @@ static inline void end_fp(struct cpu *cpu, const struct insn *i, uint32_t desc) 
 /* What is quick about most instructions: between registers, with nothing out of the ordinary. The steps test for it
  * first and have no stack frame then. */
 static inline bool begins_quickly(const struct insn *i, uint32_t desc) {
-    return likely(i->form == FORM_RR && !(desc & (V_SRC | V_TO | V_RMW | V_FP)));
+    return likely(i->form == FORM_RR && !(desc & (V_SRC | V_RMW | V_FP))) && (desc & V_TO) != V_TO_MMX;
 }
 static inline bool ends_quickly(const struct insn *i, uint32_t desc) {
     return likely(i->form != FORM_MR && !(desc & (V_SRC | V_TO | V_DST | V_SCALAR | V_FP)));
@@ -323,6 +323,7 @@ static unsigned elements(const struct vx *x, uint32_t desc) {
     if (desc & V_SCALAR) return 1;
     return (desc & V_TO) == V_TO_K ? x->bytes >> source_log2(desc) : dest_bytes(x, desc) >> (desc & V_ESZ);
 }
+static uint64_t elements_mask(const struct vx *x, uint32_t desc) { return ~0ull >> (64 - elements(x, desc)); }
 
 /* The mask of n elements that all groups of n in the result are made from */
 static uint64_t fold(uint64_t k, unsigned n) {
@@ -341,7 +342,7 @@ static void load_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
         vec_load(cpu, i, &x->m, size);
     } else if (i->mask & VEC_MASK_B) {
         size = (desc & V_MEM) == V_MEM_HALF ? x->bytes / 2 : (desc & V_MEM) == V_MEM_QUARTER ? x->bytes / 4 : x->bytes;
-        if ((k & ((elements(x, desc) < 64 ? 1ull << elements(x, desc) : 0) - 1)) || (i->venc & VEC_NF))
+        if ((k & elements_mask(x, desc)) || (i->venc & VEC_NF))
             vec_load(cpu, i, &x->m, 1u << log2);
         else
             memset(&x->m, 0, 8);
@@ -378,9 +379,8 @@ static __attribute__((noinline)) void neutralize_all(struct vx *x, uint32_t desc
 static __attribute__((noinline)) void begin_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     struct vx *x = &cpu->vx;
     begin(cpu, i, 1u << i->size);
-    unsigned n = elements(x, desc);
     if (i->mask & VEC_MASK_REG) x->k = cpu->vec.k[i->mask & VEC_MASK_REG];
-    if (n < 64) x->k &= (1ull << n) - 1;
+    x->k &= elements_mask(x, desc);
     if (i->form == FORM_RM)
         load_evex(cpu, i, desc);
     else if (desc & V_SRC)
@@ -396,6 +396,7 @@ void vec_begin_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     if (!begins_quickly(i, desc) || (desc & V_SCALAR)) return begin_evex(cpu, i, desc);
     begin(cpu, i, 1u << i->size);
     if (i->mask & VEC_MASK_REG) x->k = cpu->vec.k[i->mask & VEC_MASK_REG];
+    if (desc & V_TO) x->k &= elements_mask(x, desc);
 }
 
 /* All ones in the bytes of the elements, 1 << esz bytes each, for which the lowest bits of k are 1; eight bytes of them
@@ -466,6 +467,10 @@ static __attribute__((noinline)) void end_evex(struct cpu *cpu, const struct ins
 
 void vec_end_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     union vec *d = &cpu->vec.zmm[i->reg & 31];
+    if ((desc & (V_TO | V_FP)) == V_TO_K) {
+        cpu->vec.k[i->reg & 7] = cpu->vx.g & cpu->vx.k;
+        return;
+    }
     if (!ends_quickly(i, desc) || (i->mask & VEC_MASK_REG)) return end_evex(cpu, i, desc);
     memcpy(d, &cpu->vx.r, 64);
     if (i->size == 6) return;
