@@ -108,6 +108,36 @@ static void place_write(struct cpu *cpu, const struct place *p, const uint8_t *i
 
 /* ---- checks beside translation ---- */
 
+/* SDM 2 "VMASKMOV": "No AC# reported for any mask bit combinations", "VGATHERDPS", "VPSCATTERDD": "does not perform AC
+ * checks". */
+static bool never_checked(const struct insn *i) {
+    switch (i ? i->id : INSN_INVALID) {
+    case INSN_VMASKMOVPS:
+    case INSN_VMASKMOVPD:
+    case INSN_VPMASKMOVD:
+    case INSN_VPMASKMOVQ:
+    case INSN_VGATHERDPS:
+    case INSN_VGATHERDPD:
+    case INSN_VGATHERQPS:
+    case INSN_VGATHERQPD:
+    case INSN_VPGATHERDD:
+    case INSN_VPGATHERDQ:
+    case INSN_VPGATHERQD:
+    case INSN_VPGATHERQQ:
+    case INSN_VSCATTERDPS:
+    case INSN_VSCATTERDPD:
+    case INSN_VSCATTERQPS:
+    case INSN_VSCATTERQPD:
+    case INSN_VPSCATTERDD:
+    case INSN_VPSCATTERDQ:
+    case INSN_VPSCATTERQD:
+    case INSN_VPSCATTERQQ:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* SDM 3 "Alignment Check Exception (#AC)": data accesses at CPL 3, never the implicit ones. It comes before the page
  * fault, and operands of vector instructions raise it unless aligned to 16 bytes: both are left to the processor. */
 static void check_alignment(struct cpu *cpu, uint64_t la, unsigned size, unsigned access) {
@@ -115,6 +145,7 @@ static void check_alignment(struct cpu *cpu, uint64_t la, unsigned size, unsigne
     if (cpu->cpl != 3 || !(cpu->rflags & FLAG_AC) || !(cpu->ctl.cr0 & CR0_AM)) return;
     unsigned align = size > 16 ? 16 : size;
     if (size & (size - 1) || size > 64 || !(la & (align - 1))) return;
+    if (never_checked(cpu->cur)) return;
     if (is_canonical(cpu, la) && is_canonical(cpu, la + size - 1)) cpu_raise_err(cpu, VEC_AC, 0);
 }
 

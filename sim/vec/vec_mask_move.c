@@ -35,8 +35,10 @@ MASKED(VPMASKMOVQ, 3)
  * do, which have also entered MMX state by then. */
 static void store_bytes(struct cpu *cpu, const struct insn *i, const union vec *v, const union vec *mask, unsigned n) {
     uint64_t la = vec_linear(cpu, i, n, MEM_WRITE);
-    mem_probe(cpu, i, la, 1, MEM_WRITE);
-    mem_probe(cpu, i, la, n, MEM_WRITE);
+    for (unsigned at = 0; at < n; at += 8) { /* alignment by 8 */
+        uint64_t part = cpu_is_64(cpu) ? la + at : (uint32_t)(la + at);
+        mem_probe(cpu, i, part, 8, MEM_WRITE);
+    }
     vec_store_masked(cpu, i, v, 0, n, sign_bits(mask, 0, n));
 }
 static void op_sse_MASKMOVDQU(struct cpu *cpu, const struct insn *i) {
