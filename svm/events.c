@@ -26,10 +26,10 @@ uint64_t svm_exitintinfo(const struct event *ev) {
     return info;
 }
 
-/* The length of the instruction that a software event returns behind: nRIP - RIP, where the processor has nRIP. */
-static uint8_t soft_length(const struct svm *s) {
-    uint64_t len = s->vmcb.control.nrip - s->vmcb.save.rip;
-    return svm_has(s, SVM_FEATURE_NRIPS) && len <= 15 ? (uint8_t)len : 0;
+/* A software event returns to nRIP, wherever that is, on a processor that has it; 0 there gives none. */
+static uint64_t soft_length(const struct svm *s) {
+    uint64_t next = s->vmcb.control.nrip;
+    return next && svm_has(s, SVM_FEATURE_NRIPS) ? next - s->vmcb.save.rip : 0;
 }
 
 struct event svm_event_from_inj(const struct svm *s, uint64_t inj) {

@@ -18,7 +18,7 @@ void vmx_exception(struct cpu *cpu, const struct event *ev) {
     struct vmx_exit x = {.reason = VMX_REASON_EXCEPTION_OR_NMI,
                          .info = VMX_INFO_VALID | ev->vector | (uint32_t)ev->type << VMX_INFO_TYPE_SHIFT,
                          .rip = vmx_insn_rip(cpu),
-                         .length = soft ? ev->insn_len : 0,
+                         .length = soft ? (uint32_t)ev->insn_len : 0,
                          .set_rf = event_sets_rf(cpu, ev),
                          .direct = ev->vector == VEC_DF};
     if (ev->has_error) {

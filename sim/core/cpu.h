@@ -123,8 +123,8 @@ struct event {
     uint8_t type; /* enum event_type */
     bool has_error;
     uint32_t error;
-    uint8_t insn_len; /* of INT n, INT3, INTO, INT1 */
-    uint64_t info;    /* #PF: faulting linear address (CR2); #DB: DR6 bits (exit qualification format) */
+    uint64_t insn_len; /* of INT n, INT3, INTO, INT1: the RIP that is pushed less that of the instruction */
+    uint64_t info;     /* #PF: faulting linear address (CR2); #DB: DR6 bits (exit qualification format) */
 };
 
 #define EXC_HISTORY 16

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sim/machine/load.h"
@@ -222,6 +223,26 @@ static void test_run_exact_number_of_instructions(void **state) {
     assert_int_equal(m->cpu[0]->gpr[RBX] & 0xFFFF, (200000 + (1000003 % 5 > 2)) & 0xFFFF);
 }
 
+static uint64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Begun late in a second of the host's clock, where whole seconds would make it short. */
+static void test_run_timeout_is_a_whole_second(void **state) {
+    struct machine *m = *state;
+    static const uint8_t code[] = {0xEB, 0xFE}; /* jmp to itself */
+    load_code(m, code, sizeof code);
+    m->timeout_seconds = 1;
+    while (now_ns() % 1000000000 < 700000000) nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    uint64_t begun = now_ns();
+    assert_int_equal(machine_run(m), STOP_TIMEOUT);
+    uint64_t took = now_ns() - begun;
+    assert_true(took >= 1000000000);
+    assert_true(took < 1900000000); /* the host may be busy, but not a second more */
+}
+
 static void test_run_rep_is_one_instruction(void **state) {
     struct machine *m = *state;
     static const uint8_t code[] = {0xBF, 0x00, 0x10, 0xB9, 0x00,
@@ -363,6 +384,7 @@ int main(void) {
         TEST(test_kbc_self_tests_and_reset),
         TEST(test_timers_fire_by_time_then_by_order_of_arming),
         TEST(test_run_exact_number_of_instructions),
+        TEST(test_run_timeout_is_a_whole_second),
         TEST(test_run_rep_is_one_instruction),
         TEST(test_run_halted_without_interrupts_ends),
         TEST(test_run_halted_time_is_skipped_to_the_interrupt),

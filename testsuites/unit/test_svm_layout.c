@@ -164,7 +164,11 @@ static void test_eventinj_of_software_interrupt_returns_to_nrip(void **state) {
     assert_int_equal(svm_event_from_inj(s, EVENTINJ_V | 4 << 8 | 0x80).insn_len, 2);
     assert_int_equal(svm_event_from_inj(s, EVENTINJ_V | 3 << 8 | 3).insn_len, 2);
     assert_int_equal(svm_event_from_inj(s, EVENTINJ_V | 3 << 8 | 6).insn_len, 0); /* a fault */
-    s->vmcb.control.nrip = 0;                                                     /* none given */
+    s->vmcb.control.nrip = 0x1800;                                                /* wherever */
+    assert_int_equal(svm_event_from_inj(s, EVENTINJ_V | 4 << 8 | 0x80).insn_len, 0x800);
+    s->vmcb.control.nrip = 0x800;
+    assert_int_equal(svm_event_from_inj(s, EVENTINJ_V | 4 << 8 | 0x80).insn_len, -0x800);
+    s->vmcb.control.nrip = 0; /* none given */
     assert_int_equal(svm_event_from_inj(s, EVENTINJ_V | 4 << 8 | 0x80).insn_len, 0);
     s->vmcb.control.nrip = 0x1002;
     s->caps = &without;

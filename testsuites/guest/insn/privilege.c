@@ -112,6 +112,7 @@ CODE(i_sldt, "sldt %eax; ret");
 CODE(i_str, "str %eax; ret");
 CODE(i_smsw, "smsw %eax; ret");
 CODE(i_rdtsc, "rdtsc; ret");
+CODE(i_rdtscp, "rdtscp; ret");
 CODE(i_rdpmc, "xor %ecx, %ecx; rdpmc; ret");
 
 /* "CR4.UMIP", "CR4.TSD", "CR4.PCE" */
@@ -142,6 +143,12 @@ static void by_control(void) {
     write_cr4(read_cr4() | CR4_TSD);
     ok_eq((u64)try_fault(user, (void *)(uptr)i_rdtsc, NULL), VEC_GP, "RDTSC at CPL 3 with CR4.TSD 1: #GP");
     ok_eq((u64)try_fault(kernel, (void *)(uptr)i_rdtsc, NULL), (u64)NO_FAULT, "RDTSC at CPL 0 with CR4.TSD 1");
+    if (cpuid_if_present(0x80000001, 0).edx & BIT(27)) {
+        ok_eq((u64)try_fault(user, (void *)(uptr)i_rdtscp, NULL), VEC_GP, "RDTSCP at CPL 3 with CR4.TSD 1: #GP");
+        ok_eq((u64)try_fault(kernel, (void *)(uptr)i_rdtscp, NULL), (u64)NO_FAULT, "RDTSCP at CPL 0 with CR4.TSD 1");
+    } else {
+        skip("no RDTSCP", "RDTSCP with CR4.TSD 1");
+    }
     write_cr4(read_cr4() & ~CR4_TSD);
     ok_eq((u64)try_fault(user, (void *)(uptr)i_rdpmc, NULL), VEC_GP, "RDPMC at CPL 3 with CR4.PCE 0: #GP");
 }

@@ -55,13 +55,15 @@ static void injection(void) {
         u32 next; /* what the pushed RIP is past the guest's: nRIP of a software interrupt */
         u64 error;
     } row[] = {
-        {"#UD",          EVENT(VEC_UD,  EVENT_EXCEPTION),                       0, 0     },
-        {"#GP",          EVENT(VEC_GP,  EVENT_EXCEPTION) | EVENT_ERROR(0x5678), 0, 0x5678},
-        {"#PF",          EVENT(VEC_PF,  EVENT_EXCEPTION) | EVENT_ERROR(2),      0, 2     },
-        {"#DB",          EVENT(VEC_DB,  EVENT_EXCEPTION),                       0, 0     },
-        {"an interrupt", EVENT(0x50,    EVENT_INTR),                            0, 0     },
-        {"an NMI",       EVENT(VEC_NMI, EVENT_NMI),                             0, 0     },
-        {"INT n",        EVENT(0x50,    EVENT_SOFTWARE),                        2, 0     }
+        {"#UD",                       EVENT(VEC_UD,  EVENT_EXCEPTION),                       0,     0     },
+        {"#GP",                       EVENT(VEC_GP,  EVENT_EXCEPTION) | EVENT_ERROR(0x5678), 0,     0x5678},
+        {"#PF",                       EVENT(VEC_PF,  EVENT_EXCEPTION) | EVENT_ERROR(2),      0,     2     },
+        {"#DB",                       EVENT(VEC_DB,  EVENT_EXCEPTION),                       0,     0     },
+        {"an interrupt",              EVENT(0x50,    EVENT_INTR),                            0,     0     },
+        {"an NMI",                    EVENT(VEC_NMI, EVENT_NMI),                             0,     0     },
+        {"INT n",                     EVENT(0x50,    EVENT_SOFTWARE),                        2,     0     },
+        {"INT3",                      EVENT(VEC_BP,  EVENT_EXCEPTION),                       1,     0     },
+        {"INT n with nRIP far ahead", EVENT(0x50,    EVENT_SOFTWARE),                        0x200, 0     }
     };
     for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
         u8 vector = (u8)row[i].event;
@@ -109,6 +111,14 @@ static void vectoring(void) {
     b->event_inject = EVENT(0x50, EVENT_INTR);
     vm_expect(&vm, SVM_EXIT_EXCEPTION(VEC_PF), "#PF during the delivery of an injected interrupt");
     ok_eq(b->exit_int_info & 0xFFFFFFFF, EVENT(0x50, EVENT_INTR), "EXITINTINFO of the interrupt");
+    for (u32 next = 2; next <= 0x200; next *= 0x100) { /* INT n's length, and farther than any instruction is long */
+        vm_restart(&vm, e_stop);
+        b->event_inject = EVENT(0x50, EVENT_SOFTWARE);
+        b->next_rip = (uptr)e_stop + next;
+        vm_expect(&vm, SVM_EXIT_EXCEPTION(VEC_PF), "#PF during the delivery of an injected INT n");
+        ok_eq(b->exit_int_info & 0xFFFFFFFF, EVENT(0x50, EVENT_SOFTWARE), "EXITINTINFO of the injected INT n");
+        ok_eq(b->rip, (uptr)e_stop, "RIP is where it was injected, not nRIP");
+    }
     vm_restart(&vm, e_stop);
     vm_expect(&vm, SVM_EXIT_VMMCALL, "an exit that isn't during a delivery");
     ok_eq(b->exit_int_info & BIT(31), 0, "EXITINTINFO isn't valid");

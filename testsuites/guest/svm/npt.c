@@ -104,6 +104,18 @@ static void during_delivery(void) {
     ok_eq(vm.vmcb->rsp, GVA + 0x800, "RSP is as before");
     ok_eq(vm.vmcb->rip, (uptr)m_ud, "RIP is the faulting instruction's");
     *nested_pte(GPA) = (uptr)page | PTE_P | PTE_W | PTE_U;
+    /* the same for a software interrupt that VMRUN injects: what is saved is the instruction, not nRIP */
+    for (u32 next = 2; next <= 0x200; next *= 0x100) {
+        *nested_pte(GPA) = (uptr)page | PTE_P | PTE_U;
+        make(m_ud);
+        vm.vmcb->rsp = GVA + 0x800;
+        vm.vmcb->event_inject = EVENT(0x50, EVENT_SOFTWARE);
+        vm.vmcb->next_rip = (uptr)m_ud + next;
+        vm_expect(&vm, SVM_EXIT_NPF, "nested page fault during the delivery of an injected INT n");
+        ok_eq(vm.vmcb->exit_int_info & 0xFFFFFFFF, EVENT(0x50, EVENT_SOFTWARE), "its EXITINTINFO");
+        ok_eq(vm.vmcb->rip, (uptr)m_ud, "RIP is where it was injected, not nRIP");
+        *nested_pte(GPA) = (uptr)page | PTE_P | PTE_W | PTE_U;
+    }
 }
 
 static void large_pages(void) {

@@ -209,6 +209,17 @@ static void loads(void) {
     ok_eq(vm.gpr[1], 0xFFFF0FF2, "DR6 is loaded");
 }
 
+/* "Segment State in the VMCB": RFLAGS.VM says nothing in long mode */
+CODE(g_cs, "mov %cs, %eax\n pushfq\n pop %rbx\n mov %cr0, %rcx\n vmmcall");
+static void vm_flag(void) {
+    vm_make(&vm, g_cs, (struct svm_config){0});
+    vm.vmcb->rflags = 2 | FLAG_VM;
+    vm_expect(&vm, SVM_EXIT_VMMCALL, "a 64-bit guest with RFLAGS.VM 1 runs its 64-bit code at CPL 0");
+    ok_eq(vm.gpr[0], SEL_CODE64, "CS is the VMCB's");
+    ok_eq(vm.vmcb->cpl, 0, "and so is CPL");
+    ok_eq(vm.vmcb->rflags & FLAG_VM, 0, "there is no virtual-8086 mode: RFLAGS.VM is saved as 0");
+}
+
 /* CR0.TS, EM and so on of a guest in real mode: paged real mode apart, a guest may start with CR0.PE 0 */
 CODE(g_real, ".code16\n mov $0x1234, %ax\n mov %cs, %bx\n vmmcall\n .code64");
 static void real_mode(void) {
@@ -322,6 +333,7 @@ void guest_main(void) {
     consistency();
     state();
     loads();
+    vm_flag();
     real_mode();
     vmload();
     gif();

@@ -418,6 +418,25 @@ static void real_interrupts(void) {
     handler_set(0x50, NULL);
 }
 
+/* "VM-Entry Failures During or After Loading Guest State": blocking by NMI is as it was before the entry, not as the
+ * guest's state would have it */
+static void failed_entry_and_nmi(void) {
+    static u64 area[2] __attribute__((aligned(16))) = {0xC0000100, 0}; /* IA32_FS_BASE can't be loaded */
+    struct vmx_vm vm;
+    if (!apic_present() || !make(&vm, w_nops, (struct vmx_config){0}, 0, "VM-entry MSR load")) return;
+    vmcs_set(VMCS_GUEST_INTERRUPTIBILITY, BLOCK_NMI);
+    vmcs_set(VMCS_ENTRY_MSR_LOAD_ADDRESS, (uptr)area);
+    vmcs_set(VMCS_ENTRY_MSR_LOAD_COUNT, 1);
+    vm_expect(&vm, VMX_EXIT_MSR_LOADING | BIT(31), "an MSR that can't be loaded fails the VM entry");
+    handler_set(VEC_NMI, record);
+    seen_count = 0;
+    apic_icr(apic_read(APIC_ID) >> 24, 0x4400);
+    for (int i = 0; i < 1000 && !seen_count; i++) cpu_pause();
+    ok_eq(seen_count, 1, "NMIs are not blocked in the host, though they would have been in the guest");
+    handler_set(VEC_NMI, NULL);
+    vmclear(vm.vmcs);
+}
+
 /* "Monitor trap flag", "VMX-preemption timer" */
 static void trap_and_timer(void) {
     struct vmx_vm vm;
@@ -509,6 +528,7 @@ void guest_main(void) {
     interrupt_window();
     nmi_window();
     real_interrupts();
+    failed_entry_and_nmi();
     trap_and_timer();
     shadows();
 }

@@ -242,7 +242,27 @@ static void privilege(void) {
         if (!row[i].reason) vm_field(VMCS_EXIT_INTERRUPTION_INFO, 0x80000B00 | VEC_GP, "%s: it is #GP", row[i].name);
         vmclear(vm.vmcs);
     }
-    struct vmx_vm vm; /* "INVPCID": its #UD "takes priority over any other exception the instruction may incur" */
+    struct vmx_vm vm;
+    /* SDM 2, "RDTSCP": CR4.TSD; SDM 3, "Changes to Instruction Behavior in VMX Non-Root Operation" */
+    static const struct {
+        const char *name;
+        u32 proc, proc2, reason, vector;
+    } tsc[] = {
+        {"RDTSCP at CPL 3 with CR4.TSD, not enabled: #UD",   PROC_RDTSC_EXITING, 0,                   0, VEC_UD},
+        {"RDTSCP at CPL 3 with CR4.TSD, RDTSC exiting: #GP", PROC_RDTSC_EXITING, PROC2_ENABLE_RDTSCP, 0, VEC_GP},
+        {"RDTSCP at CPL 3 with CR4.TSD: #GP",                0,                  PROC2_ENABLE_RDTSCP, 0, VEC_GP},
+    };
+    for (u32 i = 0; i < ARRAY_SIZE(tsc) && (cpuid_if_present(0x80000001, 0).edx & BIT(27)); i++) {
+        if (!make(&vm, c_rdtscp, tsc[i].proc, tsc[i].proc2, tsc[i].name)) continue;
+        to_cpl3();
+        vmcs_set(VMCS_GUEST_CR4, vmcs_get(VMCS_GUEST_CR4) | CR4_TSD);
+        vmcs_set(VMCS_EXCEPTION_BITMAP, BIT(VEC_GP) | BIT(VEC_UD));
+        vm_expect(&vm, tsc[i].reason, "%s", tsc[i].name);
+        vm_field(VMCS_EXIT_INTERRUPTION_INFO, (tsc[i].vector == VEC_GP ? 0x80000B00 : 0x80000300) | tsc[i].vector,
+                 "%s: the vector", tsc[i].name);
+        vmclear(vm.vmcs);
+    }
+    /* "INVPCID": its #UD "takes priority over any other exception the instruction may incur" */
     if ((cpuid_if_present(7, 0).ebx & BIT(10)) && make(&vm, c_invpcid3, 0, 0, "INVPCID at CPL 3")) {
         to_cpl3();
         vmcs_set(VMCS_EXCEPTION_BITMAP, BIT(VEC_GP) | BIT(VEC_UD));
