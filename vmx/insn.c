@@ -60,7 +60,6 @@ static void insn_vmxoff(struct cpu *cpu, const struct insn *i) {
     v->on = cpu->virt.operation = false;
     v->current = NULL;
     for (unsigned n = 0; n < VMX_ACTIVE_MAX; n++) v->active[n].stale |= v->active[n].launched;
-    cpu_break(cpu); /* an INIT that was blocked */
     vmx_succeed(cpu);
 }
 
