@@ -90,7 +90,11 @@ static void leaf_5(const struct ctx *c, struct cpuid_regs *r) {
     r->edx = 0x20;        /* C1: two sub-states */
 }
 
+/* Subleaf 0's EAX: the highest subleaf that has a feature */
 static void leaf_7(const struct ctx *c, struct cpuid_regs *r) {
+    for (unsigned f = FEAT_NONE + 1; f < FEAT_COUNT && c->subleaf == 0; f++)
+        if (feature_rows[f].leaf == 7 && feature_rows[f].subleaf > r->eax && model_has(c->m, (enum feature)f))
+            r->eax = feature_rows[f].subleaf;
     if (c->subleaf == 0 && (c->cpu->ctl.cr4 & CR4_PKE)) r->ecx |= 1u << 4; /* OSPKE */
 }
 

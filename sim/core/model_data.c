@@ -1,7 +1,6 @@
-/* CPU models as data. x87, MMX, SSE and what builds on them (FXSR, XSAVE) are in no model yet: the instructions do not
- * exist here, and software must be told so. Everything else of a named model is what that processor reports. Sources:
- * SDM 2 "CPUID" and Intel's processor datasheets; APM 3 "Obtaining Processor Information Via the CPUID Instruction" and
- * the BIOS and Kernel Developer's Guide of family 10h, the Processor Programming Reference of family 19h. */
+/* CPU models as data: what the named processor reports. Sources: SDM 2 "CPUID" and Intel's processor datasheets; APM 3
+ * "Obtaining Processor Information Via the CPUID Instruction" and the BIOS and Kernel Developer's Guide of family 10h,
+ * the Processor Programming Reference of family 19h. */
 #include "sim/core/model.h"
 
 #define BASE_INTEL                                                                                                     \
@@ -18,27 +17,47 @@
         FEAT_CLFLUSHOPT, FEAT_CLWB, FEAT_UMIP, FEAT_PKU, FEAT_RDPID, FEAT_PCID, FEAT_X2APIC, FEAT_INVPCID, FEAT_ERMS,  \
         FEAT_FSRM, FEAT_TSC_DEADLINE, FEAT_LA57
 
+/* x87, MMX and vector instructions, extended state, control-flow enforcement */
+#define FP_BASE      FEAT_FPU, FEAT_MMX, FEAT_FXSR, FEAT_SSE, FEAT_SSE2, FEAT_SSE3
+#define FP_NEHALEM   FP_BASE, FEAT_SSSE3, FEAT_SSE41, FEAT_SSE42
+#define FP_XSAVE     FEAT_XSAVE, FEAT_XSAVEOPT, FEAT_XSAVEC, FEAT_XGETBV1, FEAT_XSAVES
+#define FP_AVX2      FP_NEHALEM, FP_XSAVE, FEAT_AES, FEAT_PCLMULQDQ, FEAT_AVX, FEAT_F16C, FEAT_FMA, FEAT_AVX2
+#define FP_AVX512    FEAT_AVX512F, FEAT_AVX512CD, FEAT_AVX512DQ, FEAT_AVX512BW, FEAT_AVX512VL
+#define FP_SKYLAKE   FP_AVX2, FP_AVX512, FEAT_FDP_EXCPTN_ONLY, FEAT_ZERO_FCS_FDS
+#define FP_BARCELONA FP_BASE, FEAT_SSE4A, FEAT_MISALIGNSSE, FEAT_MMXEXT, FEAT_3DNOW, FEAT_3DNOWEXT, FEAT_FFXSR
+#define FP_ZEN3                                                                                                        \
+    FP_AVX2, FEAT_SSE4A, FEAT_MISALIGNSSE, FEAT_MMXEXT, FEAT_FFXSR, FEAT_XSAVEERPTR, FEAT_SHA, FEAT_VAES,              \
+        FEAT_VPCLMULQDQ, FEAT_SHSTK
+/* what both vendors' newest have beyond the above */
+#define FP_NEWEST                                                                                                      \
+    FEAT_AVX512IFMA, FEAT_AVX512VBMI, FEAT_AVX512VBMI2, FEAT_AVX512VNNI, FEAT_AVX512BITALG, FEAT_AVX512VPOPCNTDQ,      \
+        FEAT_AVX512BF16, FEAT_AVX512VP2INTERSECT, FEAT_GFNI, FEAT_AVXVNNI
+#define FP_MAX_INTEL                                                                                                   \
+    FP_SKYLAKE, FP_NEWEST, FEAT_AVX512FP16, FEAT_AVXIFMA, FEAT_SHA, FEAT_VAES, FEAT_VPCLMULQDQ, FEAT_SHSTK, FEAT_IBT,  \
+        FEAT_XFD
+#define FP_MAX_AMD FP_ZEN3, FP_AVX512, FP_NEWEST, FEAT_3DNOW, FEAT_3DNOWEXT, FEAT_XOP, FEAT_FMA4, FEAT_TBM
+
 static const uint8_t max_intel_features[] = {
-    BASE_INTEL,   LATER_COMMON,   FEAT_PDPE1GB, FEAT_LZCNT,     FEAT_PREFETCHW, FEAT_TSC_ADJUST, FEAT_CLDEMOTE,
-    FEAT_MOVDIRI, FEAT_MOVDIR64B, FEAT_PKS,     FEAT_SERIALIZE, FEAT_WBNOINVD,  FEAT_NONE};
-static const uint8_t nehalem_features[] = {BASE_INTEL, FEAT_NONE};
+    BASE_INTEL,    LATER_COMMON, FP_MAX_INTEL,   FEAT_PDPE1GB, FEAT_LZCNT,     FEAT_PREFETCHW, FEAT_TSC_ADJUST,
+    FEAT_CLDEMOTE, FEAT_MOVDIRI, FEAT_MOVDIR64B, FEAT_PKS,     FEAT_SERIALIZE, FEAT_WBNOINVD,  FEAT_NONE};
+static const uint8_t nehalem_features[] = {BASE_INTEL, FP_NEHALEM, FEAT_NONE};
 static const uint8_t skylake_server_features[] = {
-    BASE_INTEL,      FEAT_MOVBE,   FEAT_RDRAND, FEAT_FSGSBASE,  FEAT_BMI1,       FEAT_SMEP,
-    FEAT_BMI2,       FEAT_RDSEED,  FEAT_ADX,    FEAT_SMAP,      FEAT_CLFLUSHOPT, FEAT_CLWB,
-    FEAT_PKU,        FEAT_PCID,    FEAT_X2APIC, FEAT_INVPCID,   FEAT_ERMS,       FEAT_TSC_DEADLINE,
-    FEAT_TSC_ADJUST, FEAT_PDPE1GB, FEAT_LZCNT,  FEAT_PREFETCHW, FEAT_NONE};
+    BASE_INTEL,        FP_SKYLAKE,      FEAT_MOVBE,   FEAT_RDRAND, FEAT_FSGSBASE,  FEAT_BMI1,
+    FEAT_SMEP,         FEAT_BMI2,       FEAT_RDSEED,  FEAT_ADX,    FEAT_SMAP,      FEAT_CLFLUSHOPT,
+    FEAT_CLWB,         FEAT_PKU,        FEAT_PCID,    FEAT_X2APIC, FEAT_INVPCID,   FEAT_ERMS,
+    FEAT_TSC_DEADLINE, FEAT_TSC_ADJUST, FEAT_PDPE1GB, FEAT_LZCNT,  FEAT_PREFETCHW, FEAT_NONE};
 /* AMD has no TSC deadline timer, no TSC_ADJUST */
 static const uint8_t max_amd_features[] = {
-    BASE_AMD,    FEAT_MOVBE, FEAT_RDRAND,   FEAT_FSGSBASE,   FEAT_BMI1, FEAT_SMEP, FEAT_BMI2,
-    FEAT_RDSEED, FEAT_ADX,   FEAT_SMAP,     FEAT_CLFLUSHOPT, FEAT_CLWB, FEAT_UMIP, FEAT_PKU,
-    FEAT_RDPID,  FEAT_PCID,  FEAT_X2APIC,   FEAT_INVPCID,    FEAT_ERMS, FEAT_FSRM, FEAT_LA57,
-    FEAT_CLZERO, FEAT_RDPRU, FEAT_WBNOINVD, FEAT_ARAT,       FEAT_NONE};
-static const uint8_t barcelona_features[] = {BASE_AMD, FEAT_NONE};
-static const uint8_t zen3_features[] = {BASE_AMD,        FEAT_MOVBE,  FEAT_RDRAND,   FEAT_FSGSBASE, FEAT_BMI1,
-                                        FEAT_SMEP,       FEAT_BMI2,   FEAT_RDSEED,   FEAT_ADX,      FEAT_SMAP,
-                                        FEAT_CLFLUSHOPT, FEAT_CLWB,   FEAT_UMIP,     FEAT_PKU,      FEAT_RDPID,
-                                        FEAT_PCID,       FEAT_X2APIC, FEAT_INVPCID,  FEAT_ERMS,     FEAT_FSRM,
-                                        FEAT_CLZERO,     FEAT_RDPRU,  FEAT_WBNOINVD, FEAT_ARAT,     FEAT_NONE};
+    BASE_AMD,  FP_MAX_AMD,  FEAT_MOVBE, FEAT_RDRAND,   FEAT_FSGSBASE,   FEAT_BMI1, FEAT_SMEP,
+    FEAT_BMI2, FEAT_RDSEED, FEAT_ADX,   FEAT_SMAP,     FEAT_CLFLUSHOPT, FEAT_CLWB, FEAT_UMIP,
+    FEAT_PKU,  FEAT_RDPID,  FEAT_PCID,  FEAT_X2APIC,   FEAT_INVPCID,    FEAT_ERMS, FEAT_FSRM,
+    FEAT_LA57, FEAT_CLZERO, FEAT_RDPRU, FEAT_WBNOINVD, FEAT_ARAT,       FEAT_NONE};
+static const uint8_t barcelona_features[] = {BASE_AMD, FP_BARCELONA, FEAT_NONE};
+static const uint8_t zen3_features[] = {
+    BASE_AMD,    FP_ZEN3,     FEAT_MOVBE,    FEAT_RDRAND, FEAT_FSGSBASE,   FEAT_BMI1, FEAT_SMEP,
+    FEAT_BMI2,   FEAT_RDSEED, FEAT_ADX,      FEAT_SMAP,   FEAT_CLFLUSHOPT, FEAT_CLWB, FEAT_UMIP,
+    FEAT_PKU,    FEAT_RDPID,  FEAT_PCID,     FEAT_X2APIC, FEAT_INVPCID,    FEAT_ERMS, FEAT_FSRM,
+    FEAT_CLZERO, FEAT_RDPRU,  FEAT_WBNOINVD, FEAT_ARAT,   FEAT_NONE};
 
 /* Leaves that no feature bit makes: cache descriptions (SDM 2 "CPUID", leaves 02H and 04H; APM 3 functions 8000_0005h,
  * _0006h, _001Dh). In leaf 04H the counts of sharing processors and cores in EAX are filled in from the machine. */
@@ -76,6 +95,7 @@ static const struct cpuid_leaf zen_leaves[] = {
     {0x80000001, LEAF_ANY, {0, 0x20000000, 0x00400002, 0}                  }, /* TopologyExtensions, CmpLegacy */
     {0x80000005, LEAF_ANY, {0xFF40FF40, 0xFF40FF40, 0x20080140, 0x20080140}},
     {0x80000006, LEAF_ANY, {0x48002200, 0x68004200, 0x02006140, 0x01009140}},
+    {0x8000001A, LEAF_ANY, {0x00000006, 0, 0, 0}                           }, /* MOVU, FP256 */
     {0x8000001D, 0,        {0x00000121, 0x01C0003F, 0x0000003F, 0}         },
     {0x8000001D, 1,        {0x00000122, 0x01C0003F, 0x0000003F, 0}         },
     {0x8000001D, 2,        {0x00000143, 0x01C0003F, 0x000003FF, 2}         },
@@ -86,6 +106,7 @@ static const struct cpuid_leaf barcelona_leaves[] = {
     {0x80000001, LEAF_ANY, {0, 0x10000000, 0x00000002, 0}                  },
     {0x80000005, LEAF_ANY, {0xFF30FF10, 0xFF30FF20, 0x40020140, 0x40020140}},
     {0x80000006, LEAF_ANY, {0x20800000, 0x42004200, 0x02008140, 0x00108140}},
+    {0x8000001A, LEAF_ANY, {0x00000003, 0, 0, 0}                           }, /* FP128, MOVU */
     LEAF_END
 };
 

@@ -22,7 +22,6 @@ static void test_models_every_row_parses(void **state) {
         struct cpu_model *m = parse_ok(model_rows[k].model.name);
         assert_true(model_has(m, m->vendor == VENDOR_INTEL ? FEAT_VMX : FEAT_SVM));
         assert_false(model_has(m, m->vendor == VENDOR_INTEL ? FEAT_SVM : FEAT_VMX));
-        assert_false(model_has(m, FEAT_SSE2));
         model_free(m);
     }
 }
@@ -44,6 +43,60 @@ static void test_models_dependents_go_with_their_base(void **state) {
     m = parse_ok("max-intel,-la57");
     assert_int_equal(m->lin_bits, 48);
     model_free(m);
+}
+
+/* What tells the generations apart */
+static void test_models_have_the_instructions_of_their_processors(void **state) {
+    static const struct {
+        const char *model;
+        uint8_t has[8], lacks[8];
+    } rows[] = {
+        {"nehalem",        {FEAT_SSE42, FEAT_MMX, FEAT_FXSR},                    {FEAT_XSAVE, FEAT_AES, FEAT_SSE4A, FEAT_3DNOW}},
+        {"skylake-server",
+         {FEAT_AVX512VL, FEAT_XSAVES, FEAT_PKU, FEAT_FMA},
+         {FEAT_SHA, FEAT_AVX512VNNI, FEAT_SHSTK, FEAT_VAES}                                                                    },
+        {"barcelona",      {FEAT_SSE4A, FEAT_3DNOWEXT, FEAT_MMXEXT, FEAT_FFXSR}, {FEAT_SSSE3, FEAT_XSAVE, FEAT_XSAVEERPTR}     },
+        {"zen3",           {FEAT_VAES, FEAT_SHA, FEAT_XSAVES, FEAT_SHSTK},       {FEAT_AVX512F, FEAT_XOP, FEAT_3DNOW, FEAT_IBT}},
+        {"max-intel",
+         {FEAT_AVX512FP16, FEAT_AVXIFMA, FEAT_IBT, FEAT_XFD},
+         {FEAT_SSE4A, FEAT_XOP, FEAT_3DNOW, FEAT_MISALIGNSSE}                                                                  },
+        {"max-amd",        {FEAT_XOP, FEAT_FMA4, FEAT_TBM, FEAT_AVX512BF16},     {FEAT_AVX512FP16, FEAT_IBT, FEAT_XFD}         },
+    };
+    (void)state;
+    for (unsigned k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        struct cpu_model *m = parse_ok(rows[k].model);
+        for (const uint8_t *f = rows[k].has; *f; f++)
+            if (!model_has(m, (enum feature) * f)) fail_msg("%s lacks %s", m->name, feature_rows[*f].name);
+        for (const uint8_t *f = rows[k].lacks; *f; f++)
+            if (model_has(m, (enum feature) * f)) fail_msg("%s has %s", m->name, feature_rows[*f].name);
+        model_free(m);
+    }
+}
+
+/* Everything that builds on a feature goes with it, over several steps too. */
+static void test_models_vector_features_go_with_their_base(void **state) {
+    static const struct {
+        const char *spec;
+        uint8_t gone[6], stays[4];
+    } rows[] = {
+        {"max-intel,-xsave",   {FEAT_XSAVES, FEAT_AVX, FEAT_AVX512BITALG, FEAT_XFD},          {FEAT_SSE42, FEAT_AES}   },
+        {"max-intel,-sse",     {FEAT_SSE2, FEAT_SSE42, FEAT_AVX2, FEAT_AVX512FP16, FEAT_SHA}, {FEAT_MMX, FEAT_XSAVE}   },
+        {"max-intel,-avx512f", {FEAT_AVX512VL, FEAT_AVX512VBMI2, FEAT_AVX512FP16},            {FEAT_AVX2, FEAT_AVXVNNI}},
+        {"max-intel,-xsavec",  {FEAT_XSAVES, FEAT_XFD},                                       {FEAT_XSAVEOPT, FEAT_AVX}},
+        {"max-intel,-fpu",     {FEAT_MMX, FEAT_FXSR, FEAT_SSE, FEAT_XSAVE, FEAT_AVX512F},     {FEAT_PKU, FEAT_BMI2}    },
+        {"max-amd,-avx",       {FEAT_XOP, FEAT_FMA4, FEAT_VAES},                              {FEAT_TBM, FEAT_SSE4A}   },
+        {"max-amd,-mmx",       {FEAT_3DNOW, FEAT_3DNOWEXT, FEAT_MMXEXT},                      {FEAT_SSE2}              },
+        {"nehalem,+avx2",      {FEAT_AVX2},                                                   {FEAT_SSE42}             },
+    };
+    (void)state;
+    for (unsigned k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        struct cpu_model *m = parse_ok(rows[k].spec);
+        for (const uint8_t *f = rows[k].gone; *f; f++)
+            if (model_has(m, (enum feature) * f)) fail_msg("%s has %s", rows[k].spec, feature_rows[*f].name);
+        for (const uint8_t *f = rows[k].stays; *f; f++)
+            if (!model_has(m, (enum feature) * f)) fail_msg("%s lacks %s", rows[k].spec, feature_rows[*f].name);
+        model_free(m);
+    }
 }
 
 static void test_models_bad_spec_explained(void **state) {
@@ -116,6 +169,8 @@ int main(void) {
         cmocka_unit_test(test_models_every_row_parses),
         cmocka_unit_test(test_models_changes_apply),
         cmocka_unit_test(test_models_dependents_go_with_their_base),
+        cmocka_unit_test(test_models_have_the_instructions_of_their_processors),
+        cmocka_unit_test(test_models_vector_features_go_with_their_base),
         cmocka_unit_test(test_models_bad_spec_explained),
         TEST(test_cpuid_vendor_and_brand),
         TEST(test_cpuid_every_feature_shows_at_its_bit),

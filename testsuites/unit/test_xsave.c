@@ -87,9 +87,9 @@ static void test_xsave_cpuid_components_follow_features(void **state) {
         const char *spec;
         uint64_t xcr0, xss;
     } rows[] = {
-        {"max-intel,-vmx,-xsave,+sse",                          0, 0},
-        {"max-intel,-vmx,+sse,+sse2,+xsave,-avx,-pku",          3, 0},
-        {"max-intel,-vmx,+sse,+sse2,+xsave,+avx,-pku,-avx512f", 7, 0},
+        {"max-intel,-vmx,-xsave,+sse",                                  0, 0},
+        {"max-intel,-vmx,+fpu,+fxsr,+sse,+xsave,-avx,-pku,-shstk,-ibt", 3, 0},
+        {"max-intel,-vmx" STATE ",-pku,-avx512f,-shstk,-ibt",           7, 0},
     };
     (void)state;
     for (unsigned k = 0; k < sizeof rows / sizeof rows[0]; k++) {
