@@ -86,7 +86,40 @@ static uint64_t mix(uint64_t h, uint64_t v) {
     return h ^ h >> 29;
 }
 
-static uint64_t hash_cpu(uint64_t h, const struct cpu *cpu) {
+static uint64_t hash_words(uint64_t h, const uint64_t *w, unsigned n) {
+    for (unsigned i = 0; i < n; i++) h = mix(h, w[i]);
+    return h;
+}
+
+/* x87, vector, protection-key and control-flow registers: what XSAVES would save, and the supervisor's part of it */
+static uint64_t hash_extended(uint64_t h, struct cpu *cpu) {
+    const struct fpu_regs *f = &cpu->fpu;
+    for (unsigned i = 0; i < 8; i++) h = mix(mix(h, f->st[i].sig), f->st[i].se);
+    const uint64_t words[] = {f->fcw,
+                              f->fsw,
+                              f->ftw,
+                              f->fop,
+                              f->fip,
+                              f->fdp,
+                              f->fcs,
+                              f->fds,
+                              mxcsr_get(cpu),
+                              cpu->ctl.xcr0,
+                              cpu->ctl.pkru,
+                              cpu->cet.ssp,
+                              cpu->cet.u_cet,
+                              cpu->cet.s_cet,
+                              cpu->cet.pl_ssp[0],
+                              cpu->cet.pl_ssp[1],
+                              cpu->cet.pl_ssp[2],
+                              cpu->cet.pl_ssp[3],
+                              cpu->cet.ssp_table};
+    h = hash_words(h, words, sizeof words / sizeof words[0]);
+    for (unsigned i = 0; i < 32; i++) h = hash_words(h, cpu->vec.zmm[i].u64, 8);
+    return hash_words(h, cpu->vec.k, 8);
+}
+
+static uint64_t hash_cpu(uint64_t h, struct cpu *cpu) {
     for (unsigned i = 0; i < 16; i++) h = mix(h, cpu->gpr[i]);
     for (unsigned i = 0; i < SEG_COUNT; i++) {
         const struct seg *s = &cpu->seg[i];
@@ -97,8 +130,7 @@ static uint64_t hash_cpu(uint64_t h, const struct cpu *cpu) {
                               cpu->ctl.cr2,       cpu->ctl.cr3,       cpu->ctl.cr4,    cpu->ctl.efer,
                               cpu->ctl.gdtr.base, cpu->ctl.idtr.base, cpu->dbg.dr6,    cpu->dbg.dr7,
                               cpu->intr.activity, cpu->virt.guest,    cpu_icount(cpu), cpu_cycles(cpu)};
-    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) h = mix(h, words[i]);
-    return h;
+    return hash_extended(hash_words(h, words, sizeof words / sizeof words[0]), cpu);
 }
 
 /* Pages of zeros do not count, so that a page never touched equals one that was read. */

@@ -299,8 +299,8 @@ static void test_run_processors_share_memory(void **state) {
 
 static uint64_t hash_of_run(uint64_t insns) {
     struct machine *m = fixture_machine(2);
-    static const uint8_t code[] = {0x0F, 0x31, 0x89, 0x07, 0x01,
-                                   0xC3, 0xE4, 0x40, 0xEB, 0xF6}; /* rdtsc to memory, PIT */
+    static const uint8_t code[] = {0x0F, 0x31, 0xA3, 0x00, 0x20, 0x01,
+                                   0xC3, 0xE4, 0x40, 0xEB, 0xF5}; /* rdtsc to memory and bx, PIT */
     load_code(m, code, sizeof code);
     m->max_insns = insns;
     machine_run(m);
