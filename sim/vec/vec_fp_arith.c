@@ -63,21 +63,35 @@ static void ks_sqrt_64(struct vx *x) { x->r.u64[0] = fp64_sqrt(vx_env(x), x->b->
 KERNELS_PAIRS(32)
 KERNELS_PAIRS(64)
 
+/* A step of several is done. true: an unmasked exception ends the instruction; else what it raised stays raised. */
+static bool step_ends(struct vx *x) {
+    struct fp_env *e = vx_env(x);
+    if (likely(!e->unmasked)) return false;
+    if (e->flags & e->unmasked) return true;
+    x->fp.env.flags |= e->flags;
+    e->flags = 0;
+    return false;
+}
+
 /* SDM 2 "DPPS": the products that the upper half of the immediate selects, added in pairs; the others are +0. */
 static void k_dpps(struct vx *x) {
     struct fp_env *e = vx_env(x);
+    uint32_t *p = x->r.u32;
+    for (unsigned j = 0; j < x->bytes / 4; j++)
+        p[j] = x->imm >> (4 + j % 4) & 1 ? fp32_mul(e, x->a->u32[j], x->b->u32[j]) : 0;
+    if (step_ends(x)) return;
+    for (unsigned j = 0; j < x->bytes / 4; j += 2) p[j] = fp32_add(e, p[j], p[j + 1]);
+    if (step_ends(x)) return;
     FP_EACH_16(o) {
-        uint32_t p[4];
-        const uint32_t *a = &x->a->u32[o / 4], *b = &x->b->u32[o / 4];
-        for (unsigned j = 0; j < 4; j++) p[j] = x->imm >> (4 + j) & 1 ? fp32_mul(e, a[j], b[j]) : 0;
-        uint32_t low = fp32_add(e, p[0], p[1]), high = fp32_add(e, p[2], p[3]), sum = fp32_add(e, low, high);
-        for (unsigned j = 0; j < 4; j++) x->r.u32[o / 4 + j] = x->imm >> j & 1 ? sum : 0;
+        uint32_t sum = fp32_add(e, p[o / 4], p[o / 4 + 2]);
+        for (unsigned j = 0; j < 4; j++) p[o / 4 + j] = x->imm >> j & 1 ? sum : 0;
     }
 }
 static void k_dppd(struct vx *x) {
     struct fp_env *e = vx_env(x);
     uint64_t p[2];
     for (unsigned j = 0; j < 2; j++) p[j] = x->imm >> (4 + j) & 1 ? fp64_mul(e, x->a->u64[j], x->b->u64[j]) : 0;
+    if (step_ends(x)) return;
     uint64_t sum = fp64_add(e, p[0], p[1]);
     for (unsigned j = 0; j < 2; j++) x->r.u64[j] = x->imm >> j & 1 ? sum : 0;
 }
