@@ -588,6 +588,24 @@ static void test_xsave_misaligned_area_raises_gp(void **state) {
     assert_int_equal(run_op_at(cpu, OP_XSAVE, false, 0, 0x8000000000000000), VEC_GP);
 }
 
+/* The components' own alignment is nobody's business; a misaligned area is #GP even so. */
+static void test_xsave_with_alignment_checks_only_the_area_counts(void **state) {
+    static const enum op ops[] = {OP_XSAVE, OP_XSAVEOPT, OP_XSAVEC, OP_XRSTOR};
+    struct cpu *cpu = cpu_of(state);
+    for (unsigned k = 0; k < 4; k++)
+        for (unsigned off = 0; off < 2; off++) {
+            enter_protected(cpu, 3);
+            cpu->ctl.xcr0 = USER_ALL;
+            cpu->ctl.cr0 |= CR0_AM;
+            cpu->rflags |= FLAG_AC;
+            cpu_update_mode(cpu);
+            fill_state(cpu);
+            fill_area(cpu, 0);
+            put_header(cpu, 0x2A0, 1ull << 63 | 0x2A0);
+            assert_int_equal(run_op_at(cpu, ops[k], false, 0x2A1, AREA + 4 * off), off ? VEC_GP : -1);
+        }
+}
+
 /* The area ends where its last requested component ends, and behind the header at least. */
 static void test_xsave_segment_limit_holds_for_what_is_accessed(void **state) {
     static const uint8_t by_ss[] = {0x36, 0x0F, 0xAE, 0x27}; /* xsave ss:[edi] */
@@ -793,6 +811,7 @@ int main(void) {
         TEST_INTEL(test_xsave_restore_supervisor_checks_cet_state),
         TEST_INTEL(test_xsave_outside_64bit_mode_only_eight_registers),
         TEST_INTEL(test_xsave_misaligned_area_raises_gp),
+        TEST_INTEL(test_xsave_with_alignment_checks_only_the_area_counts),
         TEST_INTEL(test_xsave_segment_limit_holds_for_what_is_accessed),
         TEST_INTEL(test_xsave_page_fault_comes_before_the_first_write),
         TEST_INTEL(test_xsave_pkru_decides_about_the_next_access),
