@@ -15,6 +15,7 @@ enum {
     ZYDIS_MNEMONIC_PUSH_SEG,
     ZYDIS_MNEMONIC_POP_SEG,
     ZYDIS_MNEMONIC_WBNOINVD,
+    ZYDIS_MNEMONIC_BEXTR_IMM,
     ZYDIS_MNEMONIC_MOVSD_VEC,
     ZYDIS_MNEMONIC_CMPSD_VEC,
 #define VARIANT(mnemonic, role) ZYDIS_MNEMONIC_##mnemonic##_##role,
@@ -120,6 +121,7 @@ enum insn_id identify(const struct zinsn *z, const struct decode_features *feat)
     enum insn_id id = (enum insn_id)id_of_mnemonic[i->mnemonic];
 
     if (id >= INSN_VEC_FIRST) id = identify_vector(z, id);
+    if (id == INSN_BEXTR && i->encoding == ZYDIS_INSTRUCTION_ENCODING_XOP) id = INSN_BEXTR_IMM;
     /* SDM 2 "VEX Prefix", "EVEX Prefix": not recognized in real-address and virtual-8086 mode */
     if (i->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && i->encoding != ZYDIS_INSTRUCTION_ENCODING_3DNOW)
         return !(z->mode & MODE_PROT) || (z->mode & MODE_VM86) ? INSN_INVALID : id;

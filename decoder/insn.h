@@ -110,7 +110,7 @@ enum insn_flags {
  *   like F3.
  * - NOP (reserved NOPs too), UD0 and UD1: always FORM_0.
  * - VEX: BEXTR, BZHI, SARX, SHLX, SHRX have the control in vreg; ANDN, PDEP, PEXT the first source; MULX the low half
- *   of the result. BLSI, BLSMSK, BLSR: FORM_RR or FORM_RM.
+ *   of the result. BLSI, BLSMSK, BLSR, and those of TBM: FORM_RR or FORM_RM. BEXTR_IMM: FORM_RRI or FORM_RMI.
  * - MOV_TO_SEG: size 1. MOV_FROM_SEG: size of the register, or 1 to memory. PUSH_SEG, POP_SEG: FORM_R, reg = segment
  *   number, size of the push.
  * - Far JMP, CALL, RET: size is that of the offset. LGDT, LIDT, SGDT, SIDT: operand size (3 in 64-bit mode).

@@ -1,5 +1,5 @@
-/* BMI1, BMI2, ADX. 32- and 64-bit operands. VEX forms take their second register from vreg; undefined AF and PF follow
- * the logic rule. */
+/* BMI1, BMI2, ADX, TBM. 32- and 64-bit operands. VEX forms take their second register from vreg; undefined AF and PF
+ * follow the logic rule. */
 #include "sim/ops/opdef.h"
 
 #define BMI(B)                                                                                                         \
@@ -85,6 +85,29 @@ BMI(32)
 BMI(64)
 #undef BMI
 
+/* TBM: APM 3, "BLCFILL" and those after it. Those that add 1 carry out of all ones, those that subtract 1 borrow from
+ * 0. */
+#define TBM_OP(name, B, expr, carry)                                                                                   \
+    static inline uint##B##_t do_##name##B(struct cpu *cpu, uint##B##_t s) {                                           \
+        const uint##B##_t r = expr;                                                                                    \
+        cc_mixed(cpu, (int##B##_t)r, s == (uint##B##_t)(carry) ? FLAG_CF : 0);                                         \
+        return r;                                                                                                      \
+    }
+#define TBM(B)                                                                                                         \
+    TBM_OP(blcfill, B, s &(s + 1), -1)                                                                                 \
+    TBM_OP(blci, B, s | ~(s + 1), -1)                                                                                  \
+    TBM_OP(blcic, B, ~s &(s + 1), -1)                                                                                  \
+    TBM_OP(blcmsk, B, s ^ (s + 1), -1)                                                                                 \
+    TBM_OP(blcs, B, s | (s + 1), -1)                                                                                   \
+    TBM_OP(t1mskc, B, ~s | (s + 1), -1)                                                                                \
+    TBM_OP(blsfill, B, s | (s - 1), 0)                                                                                 \
+    TBM_OP(blsic, B, ~s | (s - 1), 0)                                                                                  \
+    TBM_OP(tzmsk, B, ~s &(s - 1), 0)
+TBM(32)
+TBM(64)
+#undef TBM
+#undef TBM_OP
+
 /* reg <- vreg, r/m */
 #define THREE(op, B)                                                                                                   \
     OPFN op_##op##_rrr##B(struct cpu *cpu, const struct insn *i) {                                                     \
@@ -124,7 +147,9 @@ BMI(64)
     THREE(shlx, B)                                                                                                     \
     THREE(shrx, B)                                                                                                     \
     THREE(sarx, B)                                                                                                     \
-    THREE(pdep, B) THREE(pext, B) TWO(blsi, B) TWO(blsmsk, B) TWO(blsr, B) CARRY(adcx, B) CARRY(adox, B)
+    THREE(pdep, B)                                                                                                     \
+    THREE(pext, B) TWO(blsi, B) TWO(blsmsk, B) TWO(blsr, B) CARRY(adcx, B) CARRY(adox, B) TWO(blcfill, B) TWO(blci, B) \
+        TWO(blcic, B) TWO(blcmsk, B) TWO(blcs, B) TWO(t1mskc, B) TWO(blsfill, B) TWO(blsic, B) TWO(tzmsk, B)
 ALL(32)
 ALL(64)
 #undef ALL
@@ -132,7 +157,8 @@ ALL(64)
 #undef TWO
 #undef CARRY
 
-/* MULX: rDX times r/m, high half to reg, low half to vreg; with both the same the high half stays. No flags. */
+/* MULX, RORX, BEXTR with an immediate. MULX: rDX times r/m, high half to reg, low half to vreg; with both the same the
+ * high half stays. No flags. */
 #define MULX(B, wide)                                                                                                  \
     static inline void do_mulx##B(struct cpu *cpu, const struct insn *i, uint##B##_t s) {                              \
         wide p = (wide)reg##B(cpu, REG_OFF(RDX)) * s;                                                                  \
@@ -154,6 +180,14 @@ ALL(64)
     OPFN op_rorx_rmi##B(struct cpu *cpu, const struct insn *i) {                                                       \
         set_reg##B(cpu, i->reg, do_rorx##B(load##B(cpu, i), (unsigned)i->imm));                                        \
         NEXT(cpu, i);                                                                                                  \
+    }                                                                                                                  \
+    OPFN op_bextr_rri##B(struct cpu *cpu, const struct insn *i) {                                                      \
+        set_reg##B(cpu, i->reg, do_bextr##B(cpu, (uint##B##_t)i->imm, reg##B(cpu, i->rm)));                            \
+        NEXT(cpu, i);                                                                                                  \
+    }                                                                                                                  \
+    OPFN op_bextr_rmi##B(struct cpu *cpu, const struct insn *i) {                                                      \
+        set_reg##B(cpu, i->reg, do_bextr##B(cpu, (uint##B##_t)i->imm, load##B(cpu, i)));                               \
+        NEXT(cpu, i);                                                                                                  \
     }
 MULX(32, uint64_t)
 MULX(64, unsigned __int128)
@@ -167,9 +201,32 @@ MULX(64, unsigned __int128)
 #define TWO_ROWS(ID, op)   ROW2(ID, RR, op_##op##_rr), ROW2(ID, RM, op_##op##_rm)
 
 static const struct op_forms rows[] = {
-    THREE_ROWS(ANDN, andn), THREE_ROWS(BEXTR, bextr), THREE_ROWS(BZHI, bzhi),       THREE_ROWS(SHLX, shlx),
-    THREE_ROWS(SHRX, shrx), THREE_ROWS(SARX, sarx),   THREE_ROWS(PDEP, pdep),       THREE_ROWS(PEXT, pext),
-    THREE_ROWS(MULX, mulx), TWO_ROWS(BLSI, blsi),     TWO_ROWS(BLSMSK, blsmsk),     TWO_ROWS(BLSR, blsr),
-    TWO_ROWS(ADCX, adcx),   TWO_ROWS(ADOX, adox),     ROW2(RORX, RRI, op_rorx_rri), ROW2(RORX, RMI, op_rorx_rmi),
+    THREE_ROWS(ANDN, andn),
+    THREE_ROWS(BEXTR, bextr),
+    THREE_ROWS(BZHI, bzhi),
+    THREE_ROWS(SHLX, shlx),
+    THREE_ROWS(SHRX, shrx),
+    THREE_ROWS(SARX, sarx),
+    THREE_ROWS(PDEP, pdep),
+    THREE_ROWS(PEXT, pext),
+    THREE_ROWS(MULX, mulx),
+    TWO_ROWS(BLSI, blsi),
+    TWO_ROWS(BLSMSK, blsmsk),
+    TWO_ROWS(BLSR, blsr),
+    TWO_ROWS(ADCX, adcx),
+    TWO_ROWS(ADOX, adox),
+    ROW2(RORX, RRI, op_rorx_rri),
+    ROW2(RORX, RMI, op_rorx_rmi),
+    ROW2(BEXTR_IMM, RRI, op_bextr_rri),
+    ROW2(BEXTR_IMM, RMI, op_bextr_rmi),
+    TWO_ROWS(BLCFILL, blcfill),
+    TWO_ROWS(BLCI, blci),
+    TWO_ROWS(BLCIC, blcic),
+    TWO_ROWS(BLCMSK, blcmsk),
+    TWO_ROWS(BLCS, blcs),
+    TWO_ROWS(T1MSKC, t1mskc),
+    TWO_ROWS(BLSFILL, blsfill),
+    TWO_ROWS(BLSIC, blsic),
+    TWO_ROWS(TZMSK, tzmsk),
 };
 OP_GROUP(op_group_bmi, rows);

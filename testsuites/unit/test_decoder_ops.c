@@ -55,11 +55,14 @@ static void visit_legacy(struct coverage *c, unsigned mode, const struct decode_
     }
 }
 
-static void visit_vex(struct coverage *c, unsigned mode, const struct decode_features *features) {
-    for (unsigned map = 1; map <= 3; map++) {
-        for (unsigned k = 0; k < 0x800; k++) { /* W, pp, opcode; VEX.vvvv names a register in map 2 only */
-            uint8_t bytes[24] = {0xC4, (uint8_t)(0xE0 | map),
-                                 (uint8_t)((k >> 10 & 1) << 7 | (map == 2 ? 0x70 : 0x78) | (k >> 8 & 3))};
+/* `escape`: C4 for VEX, 8F for XOP */
+static void visit_vex(struct coverage *c, unsigned mode, const struct decode_features *features, uint8_t escape,
+                      unsigned first_map, unsigned last_map) {
+    for (unsigned map = first_map; map <= last_map; map++) {
+        for (unsigned k = 0; k < 0x800; k++) { /* W, pp, opcode; vvvv names a register in maps 2 and 9 only */
+            const bool names = map == 2 || map == 9;
+            uint8_t bytes[24] = {escape, (uint8_t)(0xE0 | map),
+                                 (uint8_t)((k >> 10 & 1) << 7 | (names ? 0x70 : 0x78) | (k >> 8 & 3))};
             bytes[3] = (uint8_t)k;
             for (unsigned modrm = 0x01; modrm < 0x100; modrm += 8) {
                 bytes[4] = (uint8_t)modrm;
@@ -84,7 +87,8 @@ static int visit_all(void **state) {
     for (size_t m = 0; m < COUNT(modes); m++) {
         for (size_t f = 0; f < COUNT(features); f++) {
             visit_legacy(c, modes[m], &features[f]);
-            visit_vex(c, modes[m], &features[f]);
+            visit_vex(c, modes[m], &features[f], 0xC4, 1, 3);
+            visit_vex(c, modes[m], &features[f], 0x8F, 9, 10);
         }
     }
     return 0;
