@@ -277,7 +277,6 @@ static uint64_t advance(const struct cpu *cpu, uint64_t la, unsigned n) {
 static void probe(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size, unsigned access) {
     struct place p;
     check_end(cpu, i, la, size, access);
-    check_alignment(cpu, la, size, access);
     for (unsigned n; size > 0; size -= n) {
         n = bytes_here(la, size);
         mem_resolve(cpu, i, la, access, &p);
@@ -288,6 +287,7 @@ static void probe(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned s
 
 void mem_probe(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size, unsigned access) {
     cpu->cur = i;
+    check_alignment(cpu, la, size, access);
     probe(cpu, i, la, size, access);
 }
 
@@ -312,6 +312,7 @@ void mem_write_bytes(struct cpu *cpu, uint64_t la, const void *buf, unsigned siz
     struct place p;
     const uint8_t *in = buf;
     access = MEM_WRITE | (access & (MEM_SYS | MEM_USER));
+    check_alignment(cpu, la, size, access);
     probe(cpu, cpu->cur, la, size, access);
     uint64_t at = la;
     for (unsigned n, left = size; left > 0; left -= n, in += n) {
