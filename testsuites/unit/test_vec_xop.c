@@ -277,7 +277,7 @@ static void test_vec_xop_vpcmov_has_a_256_bit_form(void **state) {
 static void test_vec_xop_without_the_feature_is_undefined(void **state) {
     (void)state;
     static const uint8_t code[] = {0x8F, 0xE8, 0x68, 0xA2, 0xCB, 0x40};
-    struct machine *m = xsave_machine("max-amd,-svm" STATE);
+    struct machine *m = xsave_machine("max-amd,-svm,-xop" STATE);
     enter_long(m->cpu[0]);
     m->cpu[0]->ctl.xcr0 = 7;
     cpu_update_mode(m->cpu[0]);

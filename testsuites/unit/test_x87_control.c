@@ -1,4 +1,4 @@
-/* The x87 instructions that exist without an x87 unit: control and status words, and their #NM rules. */
+/* The x87 instructions that exist without an x87 unit (CPUID.01H:EDX.FPU = 0): control and status words, #NM rules. */
 #include "core_world.h"
 #include "sim/core/run.h"
 
@@ -68,12 +68,23 @@ static void test_x87_control_fwait_and_arithmetic_follow_their_rules(void **stat
     assert_int_equal(run(cpu, fld1, sizeof fld1, 1, 0), VEC_UD);
 }
 
+static int setup_without_fpu(void **state) {
+    char err[256];
+    struct machine_config c = {.ram_size = TEST_MEMORY, .cpus = 1, .rtc_start = TEST_DATE};
+    c.model = model_parse("max-intel,-vmx,-fpu", err, sizeof err);
+    assert_non_null(c.model);
+    *state = machine_create(&c, err, sizeof err);
+    return *state ? 0 : -1;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_x87_control_after_fninit_words_have_their_initial_values),
-        TEST(test_x87_control_fldcw_is_read_back),
-        TEST(test_x87_control_with_em_or_ts_raises_nm),
-        TEST(test_x87_control_fwait_and_arithmetic_follow_their_rules),
+        cmocka_unit_test_setup_teardown(test_x87_control_after_fninit_words_have_their_initial_values,
+                                        setup_without_fpu, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_x87_control_fldcw_is_read_back, setup_without_fpu, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_x87_control_with_em_or_ts_raises_nm, setup_without_fpu, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_x87_control_fwait_and_arithmetic_follow_their_rules, setup_without_fpu,
+                                        fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
