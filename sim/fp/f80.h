@@ -36,14 +36,23 @@ static inline bool f80_store_suppressed(const struct fpu_regs *f) { return f80_p
 /* FADD, FSUB (a - b), FMUL, FDIV (a / b), FSQRT; with precision control */
 #define F80_BINARY(op)                                                                                                 \
     static inline void f80_##op(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b) {         \
-        if (__builtin_expect(fast_f80_##op(f, d, a, b), 1)) return;                                                    \
         F80_HOST(f, host_f80_##op(f, d, a, b));                                                                        \
         soft_f80_##op(f, d, a, b);                                                                                     \
     }
-F80_BINARY(add)
-F80_BINARY(sub)
-F80_BINARY(mul)
+#define F80_FAST_BINARY(op)                                                                                            \
+    static __attribute__((noinline, unused)) void f80_##op##_other(struct fpu_regs *f, struct f80 *d,                  \
+                                                                   const struct f80 *a, const struct f80 *b) {         \
+        F80_HOST(f, host_f80_##op(f, d, a, b));                                                                        \
+        soft_f80_##op(f, d, a, b);                                                                                     \
+    }                                                                                                                  \
+    FAST_INLINE void f80_##op(struct fpu_regs *f, struct f80 *d, const struct f80 *a, const struct f80 *b) {           \
+        if (__builtin_expect(!fast_f80_##op(f, d, a, b), 0)) f80_##op##_other(f, d, a, b);                             \
+    }
+F80_FAST_BINARY(add)
+F80_FAST_BINARY(sub)
+F80_FAST_BINARY(mul)
 F80_BINARY(div)
+#undef F80_FAST_BINARY
 #undef F80_BINARY
 static inline void f80_sqrt(struct fpu_regs *f, struct f80 *d, const struct f80 *a) {
     F80_HOST(f, host_f80_sqrt(f, d, a));
