@@ -333,9 +333,9 @@ void guest_main(void) {
     consistency();
     state();
     loads();
-    vm_flag();
     real_mode();
     vmload();
     gif();
     no_protection();
+    vm_flag();
 }

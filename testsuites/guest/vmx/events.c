@@ -528,7 +528,7 @@ void guest_main(void) {
     interrupt_window();
     nmi_window();
     real_interrupts();
-    failed_entry_and_nmi();
     trap_and_timer();
     shadows();
+    failed_entry_and_nmi();
 }
