@@ -71,6 +71,10 @@ enum vec_desc {
 #define V_E(bits)      (V_LOG2(bits) | V_LOG2(bits) << 2) /* elements of so many bits */
 #define V_ES(to, from) (V_LOG2(to) | V_LOG2(from) << 2)   /* destination and source elements of different size */
 
+/* For rows of legacy instructions that use the lower half of a 16-byte operand alone: in misaligned SSE mode only that
+ * half is read, as AMD's processors do. */
+#define V_MEM_LOW (cpu->vec.mxcsr & MXCSR_MM ? V_MEM_8 : V_MEM_FULL)
+
 /* ---- kernels ---- */
 
 /* For each element of so many bits, in chunks of 16 bytes that the compiler turns into vector instructions. */

@@ -1,5 +1,5 @@
 /* Integer comparisons and tests: into vectors, opmasks, general registers and flags. SDM 2 "PCMPEQB", "VPCMPB/VPCMPUB",
- * "VPTESTMB", "PTEST", "VTESTPS", "PMOVMSKB", "MOVMSKPS". */
+ * "VPTESTMB", "PTEST", "VTESTPS", "PMOVMSKB", "MOVMSKPS", "VPMOVB2M". */
 #include "sim/vec/vec_hot.h"
 #include "sim/vec/vec_int.h"
 
@@ -42,9 +42,7 @@ INT_BWDQ(KERNELS)
 
 #define KERNELS(bits)                                                                                                  \
     static void k_signs##bits(struct vx *x) { x->g = vec_sign_bits(x->b, x->bytes, V_LOG2(bits)); }
-KERNELS(8)
-KERNELS(32)
-KERNELS(64)
+INT_BWDQ(KERNELS)
 #undef KERNELS
 
 /* ---- flags ---- */
@@ -82,6 +80,8 @@ static void k_testpd(struct vx *x) { test_flags(x, 1ull << 63); }
     E(VPTESTNMQ, km_testn64, K(64))                                                                                    \
     MS(PMOVMSKB, k_signs8, GPR) S(MOVMSKPS, k_signs32, GPR) S(MOVMSKPD, k_signs64, GPR)                                \
     X(VPMOVMSKB, k_signs8, GPR) X(VMOVMSKPS, k_signs32, GPR) X(VMOVMSKPD, k_signs64, GPR)                              \
+    E(VPMOVB2M, k_signs8, K(8)) E(VPMOVW2M, k_signs16, K(16)) E(VPMOVD2M, k_signs32, K(32))                            \
+    E(VPMOVQ2M, k_signs64, K(64))                                                                                      \
     S(PTEST, k_ptest, FLAGS) X(VPTEST, k_ptest, FLAGS) X(VTESTPS, k_testps, FLAGS) X(VTESTPD, k_testpd, FLAGS)
 // clang-format on
 VEC_TABLE(vec_group_compare, ROWS);

@@ -47,6 +47,20 @@
 #define INT_BWDQ(X) X(8) X(16) X(32) X(64)
 #define INT_DQ(X)   X(32) X(64)
 
+/* The upper half of high:low shifted left by n, the lower half of high:low shifted right; n counts modulo the element
+ * size. A rotate has the same element twice. */
+#define INT_DOUBLE_SHIFT(bits)                                                                                         \
+    static inline uint##bits##_t vec_left_##bits(uint##bits##_t high, uint##bits##_t low, unsigned n) {                \
+        n &= bits - 1;                                                                                                 \
+        return (uint##bits##_t)(n ? (uint##bits##_t)(high << n) | low >> (bits - n) : high);                           \
+    }                                                                                                                  \
+    static inline uint##bits##_t vec_right_##bits(uint##bits##_t low, uint##bits##_t high, unsigned n) {               \
+        n &= bits - 1;                                                                                                 \
+        return (uint##bits##_t)(n ? low >> n | (uint##bits##_t)(high << (bits - n)) : low);                            \
+    }
+INT_BWDQ(INT_DOUBLE_SHIFT)
+#undef INT_DOUBLE_SHIFT
+
 static inline int32_t sat_i16(int32_t v) { return v < INT16_MIN ? INT16_MIN : v > INT16_MAX ? INT16_MAX : v; }
 static inline int64_t sat_i32(int64_t v) { return v < INT32_MIN ? INT32_MIN : v > INT32_MAX ? INT32_MAX : v; }
 

@@ -1,5 +1,5 @@
-/* Opmask instructions, and what goes between opmasks and vectors. SDM 2 "KADDW", "KMOVW", "KSHIFTLW", "KORTESTW",
- * "VPMOVM2B", "VPMOVB2M", "VPBROADCASTMB2Q" and their neighbours. */
+/* Opmask instructions, and what goes from opmasks to vectors. SDM 2 "KADDW", "KMOVW", "KSHIFTLW", "KORTESTW",
+ * "VPMOVM2B", "VPBROADCASTMB2Q" and their neighbours. */
 #include "sim/vec/vec_int.h"
 
 #define K_ALL(bits) (~0ull >> (64 - (bits)))
@@ -84,13 +84,12 @@ static const struct vec_row rows_of_opmasks[] = {
 // clang-format on
 VEC_GROUP(vec_group_opmask, rows_of_opmasks);
 
-/* ---- opmasks and vectors ---- */
+/* ---- to vectors ---- */
 
 #define KERNELS(bits)                                                                                                  \
     static void k_from_mask##bits(struct vx *x) {                                                                      \
         for (unsigned j = 0; j < x->bytes * 8 / bits; j++) x->r.u##bits[j] = (INT_TYPE(u, bits))(0 - (x->g >> j & 1)); \
-    }                                                                                                                  \
-    static void k_to_mask##bits(struct vx *x) { x->g = vec_sign_bits(x->b, x->bytes, V_LOG2(bits)); }
+    }
 INT_BWDQ(KERNELS)
 #undef KERNELS
 static void k_spread8(struct vx *x) { EACH(64) x->r.u64[j] = x->g & 0xFF; }
@@ -98,12 +97,9 @@ static void k_spread16(struct vx *x) { EACH(32) x->r.u32[j] = x->g & 0xFFFF; }
 
 // clang-format off
 #define FROM_K(bits) (V_E(bits) | V_SRC_K)
-#define TO_K(bits)   (V_E(bits) | V_TO_K)
 #define ROWS(MS, S, V, M, X, E)                                                                                        \
     E(VPMOVM2B, k_from_mask8, FROM_K(8)) E(VPMOVM2W, k_from_mask16, FROM_K(16))                                        \
     E(VPMOVM2D, k_from_mask32, FROM_K(32)) E(VPMOVM2Q, k_from_mask64, FROM_K(64))                                      \
-    E(VPMOVB2M, k_to_mask8, TO_K(8)) E(VPMOVW2M, k_to_mask16, TO_K(16))                                                \
-    E(VPMOVD2M, k_to_mask32, TO_K(32)) E(VPMOVQ2M, k_to_mask64, TO_K(64))                                              \
     E(VPBROADCASTMB2Q, k_spread8, FROM_K(64)) E(VPBROADCASTMW2D, k_spread16, FROM_K(32))
 // clang-format on
 VEC_TABLE(vec_group_mask, ROWS);

@@ -57,43 +57,37 @@ static void k_srldq(struct vx *x) {
 /* ---- rotates, and shifts of two elements ---- */
 
 #define KERNELS(bits)                                                                                                  \
-    static inline INT_TYPE(u, bits) left_##bits(INT_TYPE(u, bits) high, INT_TYPE(u, bits) low, unsigned n) {           \
-        n &= bits - 1;                                                                                                 \
-        return (INT_TYPE(u, bits))(n ? (INT_TYPE(u, bits))(high << n) | low >> (bits - n) : high);                     \
-    }                                                                                                                  \
-    static inline INT_TYPE(u, bits) right_##bits(INT_TYPE(u, bits) low, INT_TYPE(u, bits) high, unsigned n) {          \
-        n &= bits - 1;                                                                                                 \
-        return (INT_TYPE(u, bits))(n ? low >> n | (INT_TYPE(u, bits))(high << (bits - n)) : low);                      \
-    }                                                                                                                  \
     static void k_shld##bits(struct vx *x) {                                                                           \
-        EACH(bits) x->r.u##bits[j] = left_##bits(x->a->u##bits[j], x->b->u##bits[j], x->imm);                          \
+        EACH(bits) x->r.u##bits[j] = vec_left_##bits(x->a->u##bits[j], x->b->u##bits[j], x->imm);                      \
     }                                                                                                                  \
     static void k_shrd##bits(struct vx *x) {                                                                           \
-        EACH(bits) x->r.u##bits[j] = right_##bits(x->a->u##bits[j], x->b->u##bits[j], x->imm);                         \
+        EACH(bits) x->r.u##bits[j] = vec_right_##bits(x->a->u##bits[j], x->b->u##bits[j], x->imm);                     \
     }                                                                                                                  \
     static void k_shldv##bits(struct vx *x) {                                                                          \
-        EACH(bits) x->r.u##bits[j] = left_##bits(x->r.u##bits[j], x->a->u##bits[j], (unsigned)x->b->u##bits[j]);       \
+        EACH(bits) x->r.u##bits[j] = vec_left_##bits(x->r.u##bits[j], x->a->u##bits[j], (unsigned)x->b->u##bits[j]);   \
     }                                                                                                                  \
     static void k_shrdv##bits(struct vx *x) {                                                                          \
-        EACH(bits) x->r.u##bits[j] = right_##bits(x->r.u##bits[j], x->a->u##bits[j], (unsigned)x->b->u##bits[j]);      \
+        EACH(bits) x->r.u##bits[j] = vec_right_##bits(x->r.u##bits[j], x->a->u##bits[j], (unsigned)x->b->u##bits[j]);  \
     }
 INT_WDQ(KERNELS)
 #undef KERNELS
 
 #define KERNELS(bits)                                                                                                  \
-    INT_UNARY(rol##bits, u, bits, left_##bits(b, b, x->imm))                                                           \
-    INT_UNARY(ror##bits, u, bits, right_##bits(b, b, x->imm))                                                          \
-    INT_BINARY(rolv##bits, u, bits, left_##bits(a, a, (unsigned)b))                                                    \
-    INT_BINARY(rorv##bits, u, bits, right_##bits(a, a, (unsigned)b))
+    INT_UNARY(rol##bits, u, bits, vec_left_##bits(b, b, x->imm))                                                       \
+    INT_UNARY(ror##bits, u, bits, vec_right_##bits(b, b, x->imm))                                                      \
+    INT_BINARY(rolv##bits, u, bits, vec_left_##bits(a, a, (unsigned)b))                                                \
+    INT_BINARY(rorv##bits, u, bits, vec_right_##bits(a, a, (unsigned)b))
 INT_DQ(KERNELS)
 #undef KERNELS
 
 // clang-format off
+#define LOW(bits) (V_E(bits) | V_MEM_LOW)
 #define BY(bits)  (V_E(bits) | V_MEM_16)
 #define ROWS(MS, S, V, M, X, E)                                                                                        \
-    MS(PSLLW, k_sll16, V_E(16)) MS(PSLLD, k_sll32, V_E(32)) MS(PSLLQ, k_sll64, V_E(64))                                \
-    MS(PSRLW, k_srl16, V_E(16)) MS(PSRLD, k_srl32, V_E(32)) MS(PSRLQ, k_srl64, V_E(64))                                \
-    MS(PSRAW, k_sra16, V_E(16)) MS(PSRAD, k_sra32, V_E(32))                                                            \
+    M(PSLLW, k_sll16, V_E(16)) M(PSLLD, k_sll32, V_E(32)) M(PSLLQ, k_sll64, V_E(64)) M(PSRLW, k_srl16, V_E(16))        \
+    M(PSRLD, k_srl32, V_E(32)) M(PSRLQ, k_srl64, V_E(64)) M(PSRAW, k_sra16, V_E(16)) M(PSRAD, k_sra32, V_E(32))        \
+    S(PSLLW, k_sll16, LOW(16)) S(PSLLD, k_sll32, LOW(32)) S(PSLLQ, k_sll64, LOW(64)) S(PSRLW, k_srl16, LOW(16))        \
+    S(PSRLD, k_srl32, LOW(32)) S(PSRLQ, k_srl64, LOW(64)) S(PSRAW, k_sra16, LOW(16)) S(PSRAD, k_sra32, LOW(32))        \
     MS(PSLLW_IMM, k_sll16_imm, V_E(16)) MS(PSLLD_IMM, k_sll32_imm, V_E(32)) MS(PSLLQ_IMM, k_sll64_imm, V_E(64))        \
     MS(PSRLW_IMM, k_srl16_imm, V_E(16)) MS(PSRLD_IMM, k_srl32_imm, V_E(32)) MS(PSRLQ_IMM, k_srl64_imm, V_E(64))        \
     MS(PSRAW_IMM, k_sra16_imm, V_E(16)) MS(PSRAD_IMM, k_sra32_imm, V_E(32))                                            \

@@ -113,9 +113,6 @@ K_PACK(packssdw, 32, 16, i, INT16_MIN, INT16_MAX)
 K_PACK(packuswb, 16, 8, u, 0, UINT8_MAX)
 K_PACK(packusdw, 32, 16, u, 0, UINT16_MAX)
 
-/* In misaligned SSE mode only the half that is used is read: as AMD's processors do. */
-#define LOW_MEM (cpu->vec.mxcsr & MXCSR_MM ? V_MEM_8 : V_MEM_FULL)
-
 // clang-format off
 #define ROWS(MS, S, V, M, X, E)                                                                                        \
     MS(PSHUFB, k_pshufb, V_E(8)) V(VPSHUFB, k_pshufb, V_E(8))                                                          \
@@ -130,13 +127,13 @@ K_PACK(packusdw, 32, 16, u, 0, UINT16_MAX)
     E(VSHUFF64X2, k_shuf_blocks, V_E(64)) E(VSHUFI64X2, k_shuf_blocks, V_E(64))                                        \
     M(PUNPCKLBW, k_unpckl8, V_E(8) | V_MEM_4) M(PUNPCKLWD, k_unpckl16, V_E(16) | V_MEM_4)                              \
     M(PUNPCKLDQ, k_unpckl32, V_E(32) | V_MEM_4)                                                                        \
-    S(PUNPCKLBW, k_unpckl8, V_E(8) | LOW_MEM) S(PUNPCKLWD, k_unpckl16, V_E(16) | LOW_MEM) S(PUNPCKLDQ, k_unpckl32, V_E(32) | LOW_MEM)                \
-    S(PUNPCKLQDQ, k_unpckl64, V_E(64) | LOW_MEM) S(PUNPCKHQDQ, k_unpckh64, V_E(64))                                              \
+    S(PUNPCKLBW, k_unpckl8, V_E(8) | V_MEM_LOW) S(PUNPCKLWD, k_unpckl16, V_E(16) | V_MEM_LOW) S(PUNPCKLDQ, k_unpckl32, V_E(32) | V_MEM_LOW)                \
+    S(PUNPCKLQDQ, k_unpckl64, V_E(64) | V_MEM_LOW) S(PUNPCKHQDQ, k_unpckh64, V_E(64))                                              \
     MS(PUNPCKHBW, k_unpckh8, V_E(8)) MS(PUNPCKHWD, k_unpckh16, V_E(16)) MS(PUNPCKHDQ, k_unpckh32, V_E(32))             \
     V(VPUNPCKLBW, k_unpckl8, V_E(8)) V(VPUNPCKLWD, k_unpckl16, V_E(16)) V(VPUNPCKLDQ, k_unpckl32, V_E(32))             \
     V(VPUNPCKLQDQ, k_unpckl64, V_E(64)) V(VPUNPCKHQDQ, k_unpckh64, V_E(64))                                            \
     V(VPUNPCKHBW, k_unpckh8, V_E(8)) V(VPUNPCKHWD, k_unpckh16, V_E(16)) V(VPUNPCKHDQ, k_unpckh32, V_E(32))             \
-    S(UNPCKLPS, k_unpckl32, V_E(32) | LOW_MEM) S(UNPCKHPS, k_unpckh32, V_E(32)) S(UNPCKLPD, k_unpckl64, V_E(64) | LOW_MEM)                 \
+    S(UNPCKLPS, k_unpckl32, V_E(32) | V_MEM_LOW) S(UNPCKHPS, k_unpckh32, V_E(32)) S(UNPCKLPD, k_unpckl64, V_E(64) | V_MEM_LOW)                 \
     S(UNPCKHPD, k_unpckh64, V_E(64)) V(VUNPCKLPS, k_unpckl32, V_E(32)) V(VUNPCKHPS, k_unpckh32, V_E(32))               \
     V(VUNPCKLPD, k_unpckl64, V_E(64)) V(VUNPCKHPD, k_unpckh64, V_E(64))                                                \
     MS(PACKSSWB, k_packsswb, V_ES(8, 16)) V(VPACKSSWB, k_packsswb, V_ES(8, 16))                                        \

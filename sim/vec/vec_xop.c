@@ -106,16 +106,13 @@ static void k_madcsswd(struct vx *x) { EACH(32) x->r.i32[j] = (int32_t)sat_i32(s
 
 /* Only as many bits of the count's absolute value matter as an element has positions. */
 #define KERNELS(bits)                                                                                                  \
-    static uint##bits##_t rotated##bits(uint##bits##_t v, unsigned count) {                                            \
-        count &= bits - 1;                                                                                             \
-        return (uint##bits##_t)(count ? (uint##bits##_t)(v << count) | v >> (bits - count) : v);                       \
-    }                                                                                                                  \
     static void k_prot##bits(struct vx *x) {                                                                           \
         for (unsigned j = 0; j < 128 / bits; j++)                                                                      \
-            x->r.u##bits[j] = rotated##bits(x->a->u##bits[j], (unsigned)x->b->u##bits[j]);                             \
+            x->r.u##bits[j] = vec_left_##bits(x->a->u##bits[j], x->a->u##bits[j], (unsigned)x->b->u##bits[j]);         \
     }                                                                                                                  \
     static void k_prot##bits##_imm(struct vx *x) {                                                                     \
-        for (unsigned j = 0; j < 128 / bits; j++) x->r.u##bits[j] = rotated##bits(x->b->u##bits[j], x->imm);           \
+        for (unsigned j = 0; j < 128 / bits; j++)                                                                      \
+            x->r.u##bits[j] = vec_left_##bits(x->b->u##bits[j], x->b->u##bits[j], x->imm);                             \
     }                                                                                                                  \
     static void k_psha##bits(struct vx *x) {                                                                           \
         for (unsigned j = 0; j < 128 / bits; j++) {                                                                    \
