@@ -2,7 +2,7 @@
 #include "x87_world.h"
 
 static int setup_tbm(void **state) { return x87_setup(state, "max-amd,-svm,+tbm"); }
-static int setup_without(void **state) { return x87_setup(state, "max-amd,-svm"); }
+static int setup_without(void **state) { return x87_setup(state, "max-amd,-svm,-tbm"); }
 
 #define XOP_MAP9 0xE9
 #define VVVV(n)  (uint8_t)(0x78 & ~((n) << 3))
