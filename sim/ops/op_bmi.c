@@ -148,8 +148,9 @@ TBM(64)
     THREE(shrx, B)                                                                                                     \
     THREE(sarx, B)                                                                                                     \
     THREE(pdep, B)                                                                                                     \
-    THREE(pext, B) TWO(blsi, B) TWO(blsmsk, B) TWO(blsr, B) CARRY(adcx, B) CARRY(adox, B) TWO(blcfill, B) TWO(blci, B) \
-        TWO(blcic, B) TWO(blcmsk, B) TWO(blcs, B) TWO(t1mskc, B) TWO(blsfill, B) TWO(blsic, B) TWO(tzmsk, B)
+    THREE(pext, B)                                                                                                     \
+    TWO(blsi, B) TWO(blsmsk, B) TWO(blsr, B) CARRY(adcx, B) CARRY(adox, B) TWO(blcfill, B) TWO(blci, B) TWO(blcic, B)  \
+        TWO(blcmsk, B) TWO(blcs, B) TWO(t1mskc, B) TWO(blsfill, B) TWO(blsic, B) TWO(tzmsk, B)
 ALL(32)
 ALL(64)
 #undef ALL
