@@ -135,7 +135,7 @@ void vec_write_masked(struct cpu *cpu, unsigned n, const union vec *v, unsigned 
 /* ---- tables ---- */
 
 #define VEC_FN_(enc, id, kernel, desc)                                                                                 \
-    static void op_##enc##_##id(struct cpu *cpu, const struct insn *i) {                                               \
+    OPFN op_##enc##_##id(struct cpu *cpu, const struct insn *i) {                                                      \
         vec_begin_##enc(cpu, i, (desc));                                                                               \
         kernel(&cpu->vx);                                                                                              \
         vec_end_##enc(cpu, i, (desc));                                                                                 \

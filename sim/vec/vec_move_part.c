@@ -67,7 +67,7 @@ VEC_TABLE(vec_group_move_part, ROWS);
 static void k_store_high(struct vx *x) { x->r.u64[0] = x->b->u64[1]; }
 
 #define HALF(enc, id, load, store)                                                                                     \
-    static void op_##enc##_##id(struct cpu *cpu, const struct insn *i) {                                               \
+    OPFN op_##enc##_##id(struct cpu *cpu, const struct insn *i) {                                                      \
         vec_begin_##enc(cpu, i, V_E(64) | V_MEM_8);                                                                    \
         if (i->form == FORM_MR)                                                                                        \
             store(&cpu->vx);                                                                                           \

@@ -1,5 +1,5 @@
 /* Elements from places that are the same for all data, or given by the immediate; interleaving and packing. */
-#include "sim/vec/vec.h"
+#include "sim/vec/vec_hot.h"
 
 /* Lanes as they are for MMX too; o: the byte offset of the lane */
 #define EACH_LANE_MMX(o) for (unsigned o = 0; o < x->bytes; o += x->lane)
@@ -142,3 +142,53 @@ K_PACK(packusdw, 32, 16, u, 0, UINT16_MAX)
     S(PACKUSDW, k_packusdw, V_ES(16, 32)) V(VPACKUSDW, k_packusdw, V_ES(16, 32))
 // clang-format on
 VEC_TABLE(vec_group_shuffle, ROWS);
+
+/* ---- hot forms ---- */
+
+typedef uint8_t chunk8 __attribute__((vector_size(16)));
+typedef uint16_t chunk16 __attribute__((vector_size(16)));
+typedef uint32_t chunk32 __attribute__((vector_size(16)));
+typedef uint64_t chunk64 __attribute__((vector_size(16)));
+
+#define C_UNPACK(name, bits, ...)                                                                                      \
+    OP_INLINE void c_##name##bits(void *r, const void *a, const void *b) {                                             \
+        chunk##bits x, y;                                                                                              \
+        memcpy(&x, a, sizeof x);                                                                                       \
+        memcpy(&y, b, sizeof y);                                                                                       \
+        x = __builtin_shufflevector(x, y, __VA_ARGS__);                                                                \
+        memcpy(r, &x, sizeof x);                                                                                       \
+    }
+C_UNPACK(unpckl, 8, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+C_UNPACK(unpckh, 8, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+C_UNPACK(unpckl, 16, 0, 8, 1, 9, 2, 10, 3, 11)
+C_UNPACK(unpckh, 16, 4, 12, 5, 13, 6, 14, 7, 15)
+C_UNPACK(unpckl, 32, 0, 4, 1, 5)
+C_UNPACK(unpckh, 32, 2, 6, 3, 7)
+C_UNPACK(unpckl, 64, 0, 2)
+C_UNPACK(unpckh, 64, 1, 3)
+
+OP_INLINE void c_shuffle32(void *r, const void *low, const void *high, unsigned imm) {
+    const uint32_t *a = low, *b = high;
+    const uint32_t w = a[imm & 3], x = a[imm >> 2 & 3], y = b[imm >> 4 & 3], z = b[imm >> 6];
+    st64(r, w | (uint64_t)x << 32);
+    st64((char *)r + 8, y | (uint64_t)z << 32);
+}
+#define C_PSHUFD(r, a, b) ((void)(a), c_shuffle32(r, b, b, i->imm8))
+#define C_SHUFPS(r, a, b) c_shuffle32(r, a, b, i->imm8)
+
+OP_INLINE void c_pshufb(void *r, const void *a, const void *b) {
+    uint8_t from[16], to[16];
+    const uint8_t *control = b;
+    memcpy(from, a, 16);
+    for (unsigned j = 0; j < 16; j++) to[j] = (uint8_t)(from[control[j] & 15] & ((int8_t)control[j] >= 0 ? 0xFF : 0));
+    memcpy(r, to, 16);
+}
+
+// clang-format off
+#define HOT(X)                                                                                                         \
+    X(PUNPCKLBW, c_unpckl8) X(PUNPCKLWD, c_unpckl16) X(PUNPCKLDQ, c_unpckl32) X(PUNPCKLQDQ, c_unpckl64)                \
+    X(PUNPCKHBW, c_unpckh8) X(PUNPCKHWD, c_unpckh16) X(PUNPCKHDQ, c_unpckh32) X(PUNPCKHQDQ, c_unpckh64)                \
+    X(UNPCKLPS, c_unpckl32) X(UNPCKHPS, c_unpckh32) X(UNPCKLPD, c_unpckl64) X(UNPCKHPD, c_unpckh64)                    \
+    X(PSHUFD, C_PSHUFD) X(SHUFPS, C_SHUFPS) X(PSHUFB, c_pshufb)
+// clang-format on
+VEC_HOT_INT(vec_hot_shuffle, HOT);
