@@ -140,17 +140,14 @@ TBM(64)
         set_reg##B(cpu, i->reg, do_##op##B(cpu, reg##B(cpu, i->reg), s));                                              \
         NEXT(cpu, i);                                                                                                  \
     }
-#define ALL(B)                                                                                                         \
-    THREE(andn, B)                                                                                                     \
-    THREE(bextr, B)                                                                                                    \
-    THREE(bzhi, B)                                                                                                     \
-    THREE(shlx, B)                                                                                                     \
-    THREE(shrx, B)                                                                                                     \
-    THREE(sarx, B)                                                                                                     \
-    THREE(pdep, B)                                                                                                     \
-    THREE(pext, B)                                                                                                     \
-    TWO(blsi, B) TWO(blsmsk, B) TWO(blsr, B) CARRY(adcx, B) CARRY(adox, B) TWO(blcfill, B) TWO(blci, B) TWO(blcic, B)  \
-        TWO(blcmsk, B) TWO(blcs, B) TWO(t1mskc, B) TWO(blsfill, B) TWO(blsic, B) TWO(tzmsk, B)
+// clang-format off
+#define ALL(B) \
+    THREE(andn, B) THREE(bextr, B) THREE(bzhi, B) THREE(shlx, B) \
+    THREE(shrx, B) THREE(sarx, B) THREE(pdep, B) THREE(pext, B) \
+    TWO(blsi, B) TWO(blsmsk, B) TWO(blsr, B) TWO(blcfill, B) TWO(blci, B) TWO(blcic, B) \
+    TWO(blcmsk, B) TWO(blcs, B) TWO(t1mskc, B) TWO(blsfill, B) TWO(blsic, B) TWO(tzmsk, B) \
+    CARRY(adcx, B) CARRY(adox, B)
+// clang-format on
 ALL(32)
 ALL(64)
 #undef ALL
