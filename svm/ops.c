@@ -9,6 +9,7 @@ static bool create(struct cpu *cpu) {
     struct svm *s = calloc(1, sizeof *s);
     if (!s) return false;
     s->caps = svm_caps_for(cpu->model);
+    s->la_shift = (uint8_t)(cpu->model->lin_bits > 48 ? 64 - 57 : 64 - 48);
     s->cet = cpu_has(cpu, FEAT_SHSTK);
     cpu->virt.state = s;
     return true;

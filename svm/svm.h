@@ -35,6 +35,7 @@ struct svm_exit_entry { /* for the report */
 struct svm {
     uint64_t vm_cr, hsave_pa, ignne, svm_key, tsc_ratio;
     const struct svm_caps *caps;
+    uint8_t la_shift; /* bits above the highest linear-address bit */
 
     /* the guest that runs, or ran last */
     uint64_t vmcb_pa;
@@ -127,7 +128,8 @@ static inline void svm_seg_load(struct seg *to, const struct vmcb_seg *v) {
 }
 /* "Canonicalization and Consistency Checks": bases are sign-extended from the highest linear-address bit. */
 static inline uint64_t svm_canonical(const struct cpu *cpu, uint64_t la) {
-    unsigned sh = cpu->model->lin_bits > 48 ? 7 : 16;
+    const struct svm *s = cpu->virt.state;
+    unsigned sh = s->la_shift;
     return (uint64_t)((int64_t)(la << sh) >> sh);
 }
 static inline void svm_seg_store(struct vmcb_seg *to, const struct seg *seg) {
