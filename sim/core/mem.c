@@ -108,6 +108,10 @@ static void place_write(struct cpu *cpu, const struct place *p, const uint8_t *i
 
 /* ---- checks beside translation ---- */
 
+static bool alignment_checked(const struct cpu *cpu) {
+    return cpu->cpl == 3 && cpu->rflags & FLAG_AC && cpu->ctl.cr0 & CR0_AM;
+}
+
 /* SDM 2 "VMASKMOV": "No AC# reported for any mask bit combinations", "VGATHERDPS", "VPSCATTERDD": "does not perform AC
  * checks". */
 static bool never_checked(const struct insn *i) {
@@ -142,7 +146,7 @@ static bool never_checked(const struct insn *i) {
  * fault, and operands of vector instructions raise it unless aligned to 16 bytes: both are left to the processor. */
 static void check_alignment(struct cpu *cpu, uint64_t la, unsigned size, unsigned access) {
     if (cpu->tlb.ctx != TLB_CTX_NONE || access & (MEM_SYS | MEM_SHSTK)) return;
-    if (cpu->cpl != 3 || !(cpu->rflags & FLAG_AC) || !(cpu->ctl.cr0 & CR0_AM)) return;
+    if (!alignment_checked(cpu)) return;
     unsigned align = size > 16 ? 16 : size;
     if (size & (size - 1) || size > 64 || !(la & (align - 1))) return;
     if (never_checked(cpu->cur)) return;
@@ -169,6 +173,14 @@ static void check_end(struct cpu *cpu, const struct insn *i, uint64_t la, unsign
     struct place p;
     uint64_t last = la + size - 1;
     if (__builtin_expect(!is_canonical(cpu, last), 0)) mem_resolve(cpu, i, last, access, &p);
+}
+
+void mem_misaligned(struct cpu *cpu, const struct insn *i, uint64_t la) {
+    cpu->cur = i;
+    check_end(cpu, i, la, 1, MEM_READ); /* #SS(0) perhaps */
+    check_end(cpu, i, la, 4, MEM_READ);
+    if (la & 3 && alignment_checked(cpu)) cpu_raise_err(cpu, VEC_AC, 0);
+    cpu_gp0(cpu);
 }
 
 /* Both halves of an access that crosses a page; returns the bytes in the first. */

@@ -24,6 +24,9 @@ uint64_t mem_read_slow(struct cpu *cpu, const struct insn *i, uint64_t la, unsig
 void mem_write_slow(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size, uint64_t val);
 /* Check that [la, la+size) can be accessed so (raises the fault otherwise), changing nothing but A/D bits. */
 void mem_probe(struct cpu *cpu, const struct insn *i, uint64_t la, unsigned size, unsigned access);
+/* The state image at la is not aligned as it must be: #AC when it is not even by 4 and alignment is checked, else
+ * #GP(0). SDM 2 "FXSAVE" */
+_Noreturn void mem_misaligned(struct cpu *cpu, const struct insn *i, uint64_t la);
 /* implicit supervisor accesses: descriptor tables, TSS, IDT */
 uint64_t mem_sys_read(struct cpu *cpu, uint64_t la, unsigned size);
 void mem_sys_write(struct cpu *cpu, uint64_t la, unsigned size, uint64_t val);

@@ -50,10 +50,13 @@ static uint64_t address(const struct cpu *cpu, const struct area *a, unsigned at
     return cpu_is_64(cpu) ? a->la + at : (uint32_t)(a->la + at);
 }
 
-/* SDM 2 "XSAVE": #GP(0) when not aligned on 64 bytes; whether #AC comes instead is left to the implementation. */
+/* SDM 2 "XSAVE": #GP(0) when not aligned on 64 bytes; whether #AC comes instead, and which of several pages that are
+ * not present is reported, is left to the implementation: the first, then, by stores, that with the last byte of the
+ * layout. */
 static void locate(struct cpu *cpu, const struct insn *i, struct area *a, unsigned access) {
     a->la = ea_linear(cpu, i, a->end, access);
     if (a->la & 63) cpu_gp0(cpu);
+    mem_probe(cpu, i, a->la, 1, access);
 }
 
 static uint64_t word(const uint8_t *p) {
@@ -102,10 +105,11 @@ void xsave_store(struct cpu *cpu, const struct insn *i, enum xsave_kind kind, ui
         if ((rfbm & XSAVE_BIT(XSAVE_SSE)) && mxcsr_get(cpu) != MXCSR_INIT) bv |= XSAVE_BIT(XSAVE_SSE);
         mxcsr = bv & XSAVE_BIT(XSAVE_SSE);
     }
-    xsave_layout(cpu->model, rfbm, compacted, a.at);
+    const unsigned size = xsave_layout(cpu->model, rfbm, compacted, a.at);
     const uint64_t saved = kind == XSAVE_STANDARD ? rfbm : bv;
     add_pieces(cpu, &a, saved, mxcsr, !x87_image_keeps_pointers(cpu));
     locate(cpu, i, &a, MEM_WRITE);
+    mem_probe(cpu, i, address(cpu, &a, size - 1), 1, MEM_WRITE);
     save_image(cpu, &a, saved, disabled, w64);
 
     uint64_t header[2] = {bv, rfbm | XCOMP_BV_COMPACTED};

@@ -19,11 +19,17 @@ static uint32_t mxcsr_mask_of(const struct cpu *cpu) {
     return 0xFFFF | (cpu_has(cpu, FEAT_MISALIGNSSE) ? MXCSR_MM : 0);
 }
 
+/* Of two pages that are not present, the one with the last byte is reported: left to the processor. */
+static uint64_t last_byte(const struct cpu *cpu, uint64_t la) {
+    return cpu_is_64(cpu) ? la + X87_IMAGE_SIZE - 1 : (uint32_t)(la + X87_IMAGE_SIZE - 1);
+}
+
 static uint64_t begin(struct cpu *cpu, const struct insn *i, unsigned access) {
     cpu->cur = i;
     if (cpu->denied & GATE_FXSR) cpu_raise_denied(cpu, GATE_FXSR);
     const uint64_t la = ea_linear(cpu, i, X87_IMAGE_SIZE, access);
-    if (la & (ALIGNMENT - 1)) cpu_gp0(cpu);
+    if (la & (ALIGNMENT - 1)) mem_misaligned(cpu, i, la);
+    mem_probe(cpu, i, last_byte(cpu, la), 1, access);
     return la;
 }
 

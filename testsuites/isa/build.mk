@@ -1,7 +1,7 @@
 # User-mode instructions compared with the host processor: make test-isa [N=comparisons per form] [SEED=n]. Hosts other than x86-64 have nothing to compare.
 ISA_DIR := testsuites/isa
 ISA_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ISA_DIR)/*.c)) $(BUILD)/$(ISA_DIR)/tramp.o
-N    ?= 100
+N    ?= 200
 SEED ?= 1
 
 $(BUILD)/$(ISA_DIR)/tramp.o: $(ISA_DIR)/tramp.S

@@ -70,6 +70,8 @@ bool host_is_amd(void);
 bool form_generate(struct isa_random *r, const struct form *f, bool mode32, struct isa_case *c);
 /* known.c: reserved by the manuals, but a host executes it */
 bool known_to_execute(const struct isa_case *c);
+/* known.c: the results differ, but both are what the manual allows; for hosts that the simulator does not follow */
+bool known_difference(const struct isa_case *c, const struct isa_result *host, const struct isa_result *sim);
 
 /* reserved.c: bytes that are no instruction of the host, says the decoder */
 void reserved_generate(struct isa_random *r, const uint64_t *host, bool amd, bool mode32, struct isa_case *c);

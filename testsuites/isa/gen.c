@@ -362,7 +362,7 @@ static void start(struct isa_random *r, bool mode32, struct isa_case *c) {
     c->fpu.mxcsr = 0x1F80;
     for (unsigned k = 0; k < 16; k++) c->gpr[k] = isa_value(r);
     c->flags = (uint32_t)isa_rand(r) & (ISA_FLAGS | (one_in(r, 4) ? ISA_DF : 0));
-    if (one_in(r, 8)) c->flags |= ISA_AC;
+    if (r->amd && one_in(r, 8)) c->flags |= ISA_AC;
     c->mem_seed = isa_rand(r);
     c->rip = choose_rip(&b);
 }

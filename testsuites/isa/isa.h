@@ -74,6 +74,7 @@ struct isa_result {
 /* random.h has the rest */
 struct isa_random {
     uint64_t state;
+    bool amd; /* the host's vendor: what is left to the processor is tried where the simulator follows it */
 };
 
 /* gen.c: integer instructions */

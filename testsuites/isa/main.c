@@ -57,7 +57,9 @@ static void flush(struct run *r) {
         const struct isa_result *sim = &r->sim_result[k];
         struct tally *t = r->tally[k];
         t->seen++;
-        switch (isa_compare(&r->c[k], &r->host[k], sim)) {
+        enum verdict v = isa_compare(&r->c[k], &r->host[k], sim);
+        if (v == DIFFERENT && !r->amd && known_difference(&r->c[k], &r->host[k], sim)) v = SAME;
+        switch (v) {
         case SAME:
             r->passed++;
             continue;
@@ -91,7 +93,7 @@ static struct isa_case *next_case(struct run *r, struct isa_random *rnd, struct 
 
 static void integer_part(struct run *r) {
     unsigned rows = isa_row_count(), run = 0, bad = 0;
-    struct isa_random rnd = {r->o.seed};
+    struct isa_random rnd = {r->o.seed, r->amd};
     struct tally *t = calloc(rows, sizeof *t);
     if (!t) exit(1);
     for (uint64_t n = (uint64_t)rows * r->o.count; n > 0; n--) {
@@ -205,7 +207,7 @@ static void vector_part(struct run *r) {
     if (!t) exit(1);
     for (unsigned k = 0; k < fs->count; k++) {
         const struct form *f = &fs->form[k];
-        struct isa_random rnd = {r->o.seed * 0x9E3779B97F4A7C15ull + (uint64_t)k * 0xD1B54A32D192ED03ull};
+        struct isa_random rnd = {r->o.seed * 0x9E3779B97F4A7C15ull + (uint64_t)k * 0xD1B54A32D192ED03ull, r->amd};
         if (!wanted(r, f)) continue;
         for (unsigned n = 0; f->on_host && n < r->o.count; n++) {
             bool mode32;
@@ -220,7 +222,7 @@ static void vector_part(struct run *r) {
 }
 
 static void reserved_part(struct run *r) {
-    struct isa_random rnd = {r->o.seed};
+    struct isa_random rnd = {r->o.seed, r->amd};
     struct tally t = {.various = true};
     for (uint64_t n = (uint64_t)RESERVED_SHARE * r->o.count; n > 0; n--) {
         bool mode32;

@@ -216,7 +216,8 @@ static void fill_x87(struct build *b) {
     if (one_in(r, 12) == 0) f->fsw &= (uint16_t) ~(~f->fcw & 0x3F); /* mostly nothing is pending */
     if (f->fsw & ~f->fcw & 0x3F) f->fsw |= 0x8080;
     f->ftw = one_in(r, 3) ? (uint8_t)isa_rand(r) : 0xFF;
-    if (one_in(r, 2)) return;
+    /* processors of AMD forget them when the kernel comes in between and no exception is pending */
+    if (one_in(r, 2) || (r->amd && !(f->fsw & 0x80))) return;
     f->fop = (uint16_t)(isa_rand(r) & 0x7FF);
     f->fip = isa_rand(r) & 0x7FFFFFFF;
     f->fdp = isa_rand(r) & 0x7FFFFFFF;
@@ -288,6 +289,12 @@ static void special(struct build *b) {
         memcpy(c->data, &v, 4);
         break;
     }
+    case ZYDIS_MNEMONIC_FXRSTOR:
+    case ZYDIS_MNEMONIC_FXRSTOR64: {
+        uint32_t v = (uint32_t)isa_rand(b->r) & (one_in(b->r, 8) ? ~0u : isa_mxcsr_mask());
+        memcpy(c->data + 24, &v, 4);
+        break;
+    }
     default:
         break;
     }
@@ -305,7 +312,7 @@ bool form_generate(struct isa_random *r, const struct form *f, bool mode32, stru
     c->insns = 1;
     for (unsigned k = 0; k < 16; k++) c->gpr[k] = mode32 ? k < 8 ? (uint32_t)isa_value(r) : 0 : isa_value(r);
     c->flags = (uint32_t)isa_rand(r) & ISA_FLAGS;
-    if (one_in(r, 4)) c->flags |= ISA_AC;
+    if (r->amd && one_in(r, 8)) c->flags |= ISA_AC;
     c->mem_seed = isa_rand(r);
     c->rip = choose_rip(r);
     unsigned tries = 0;
