@@ -116,9 +116,9 @@ enum insn_flags {
  * - Far JMP, CALL, RET: size is that of the offset. LGDT, LIDT, SGDT, SIDT: operand size (3 in 64-bit mode).
  * - x87: registers are the numbers of stack positions, ST(n) = n. FORM_RR: reg = destination, rm = source (one of them
  *   is 0); FORM_R: reg = rm = ST(n), ST(0) is implied (FSTPNCE, FFREEP and the other undocumented encodings too);
- *   FORM_0: ST(0), ST(1) and constants are implied, reg = rm = 0. FORM_M: likewise, and size 1, 2, 3 = 16, 32, 64 bits, 0 = 80 bits; FLDENV,
- *   FNSTENV, FRSTOR, FNSAVE: 1 = 16-bit, 2 = 32-bit format. imm: the opcode as FOP has it, 11 bits. FNSTSW of AX:
- *   FORM_R with AX in reg. FXSAVE, FXRSTOR and their 64-bit forms: FORM_M.
+ *   FORM_0: ST(0), ST(1) and constants are implied, reg = rm = 0. FORM_M: likewise, and size 1, 2, 3 = 16, 32, 64 bits,
+ * 0 = 80 bits; FLDENV, FNSTENV, FRSTOR, FNSAVE: 1 = 16-bit, 2 = 32-bit format. imm: the opcode as FOP has it, 11 bits.
+ * FNSTSW of AX: FORM_R with AX in reg. FXSAVE, FXRSTOR and their 64-bit forms: FORM_M.
  * - FORM_J, RIP-relative disp: the sum is kept modulo 2^32; within 4 KiB of +2 GiB the target is 4 GiB off. */
 struct insn {
     insn_fn *fn;
