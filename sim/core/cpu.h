@@ -101,7 +101,8 @@ struct intr_state {
     enum activity activity;
     uint64_t monitor_addr; /* physical line armed by MONITOR, ~0 when none */
     uint64_t monitor_sum;  /* what the line held then: a store to it is seen as a change */
-    bool rep_partial;  /* a repeated string instruction has just given way with elements left; until what comes next */
+    bool rep_partial;  /* a repeated string instruction has just given way with elements left, until what comes next; a
+                          gather or scatter that runs has done some */
     bool mwait_breaks; /* MWAIT with ECX bit 0: interrupts end the wait though IF = 0 */
 };
 

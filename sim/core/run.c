@@ -112,10 +112,20 @@ static void run_loop(struct cpu *cpu, enum run_result *result) {
     }
 }
 
+/* A gather or scatter, partly done, faults while a data breakpoint of an element waits: "traps ... will be delivered in
+ * lieu of the exception". The instruction goes on afterwards, and faults then. SDM 2 "VGATHERDPS/VGATHERDPD" */
+static bool trap_instead(const struct cpu *cpu) {
+    return cpu->intr.rep_partial && cpu->dbg.pending && !cpu->delivering.valid && !cpu->intr.movss_shadow;
+}
+
 static void land(struct cpu *cpu, enum landing how) {
     settle(cpu);
     if (how == LAND_RESTART) cpu->restart = true;
     if (how != LAND_RAISE) return;
+    if (trap_instead(cpu)) {
+        cpu->raised.valid = false;
+        return;
+    }
     struct event ev = cpu->raised;
     cpu->raised.valid = false;
     cpu->restart = false;

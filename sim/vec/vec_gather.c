@@ -1,5 +1,6 @@
 /* Gathers and scatters: an address per element. They are restartable: what is done is written at once and its mask
- * element cleared, lowest first, so that after a fault the instruction goes on where it stopped.
+ * element cleared, lowest first, so that after a fault the instruction goes on where it stopped. A debug trap of an
+ * element that is done comes in lieu of the fault of a later one: rep_partial tells the run loop.
  * SDM 2 "VGATHERDPS/VGATHERDPD", "VPSCATTERDD/VPSCATTERDQ/VPSCATTERQD/VPSCATTERQQ" */
 #include "sim/vec/vec.h"
 
@@ -46,7 +47,9 @@ static __attribute__((noinline)) void gather_vex(struct cpu *cpu, const struct i
     for (unsigned j = 0; j < v.n; j++) {
         if (mask->u8[((j + 1) << v.esz) - 1] >> 7) gather_element(cpu, i, &v, j);
         memset(&mask->u8[j << v.esz], 0, 1u << v.esz);
+        cpu->intr.rep_partial = true;
     }
+    cpu->intr.rep_partial = false;
     vec_clear_above(cpu, i->imm8b, 0);
     vec_clear_above(cpu, i->reg, v.n << v.esz);
 }
@@ -65,7 +68,9 @@ static __attribute__((noinline)) void gather_evex(struct cpu *cpu, const struct 
         gather_element(cpu, i, &v, j);
         *k &= ~(1ull << j);
         vec_clear_above(cpu, i->reg, 1u << i->size); /* with the first element, as AMD's processors do */
+        cpu->intr.rep_partial = true;
     }
+    cpu->intr.rep_partial = false;
     *k = 0;
     vec_clear_above(cpu, i->reg, v.n << v.esz);
 }
@@ -76,7 +81,9 @@ static __attribute__((noinline)) void scatter(struct cpu *cpu, const struct insn
         if (!(*k >> j & 1)) continue;
         scatter_element(cpu, i, &v, j);
         *k &= ~(1ull << j);
+        cpu->intr.rep_partial = true;
     }
+    cpu->intr.rep_partial = false;
     *k = 0;
 }
 

@@ -18,6 +18,9 @@
 
 #include "sim/vec/vec.h"
 
+/* A memory operand: at any address */
+typedef union vec vec_in_memory __attribute__((aligned(1)));
+
 #define VEC_HOT_REG(name, cold, rest, compute)                                                                         \
     OPFN hot_##name##_r(struct cpu *cpu, const struct insn *i) {                                                       \
         if (cold) return rest(cpu, i);                                                                                 \
@@ -31,7 +34,7 @@
         if (cold) return rest(cpu, i);                                                                                 \
         HOST_R(B, ea(cpu, i), rest);                                                                                   \
         if ((A) > 1 && unlikely(la_ & ((A)-1))) return rest(cpu, i);                                                   \
-        const union vec *const s = p;                                                                                  \
+        const vec_in_memory *const s = p;                                                                              \
         union vec *const d = &cpu->vec.zmm[i->reg];                                                                    \
         compute;                                                                                                       \
         NEXT(cpu, i);                                                                                                  \
