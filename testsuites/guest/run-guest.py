@@ -95,10 +95,14 @@ class Hvsim:
         self.program = program
 
     names = {"intel": ["max-intel", "skylake-server", "nehalem"], "amd": ["max-amd", "zen3", "barcelona"]}
+    # images about something that only these have
+    special = {"oldamd": ["max-amd", "barcelona"]}
     cet = {"intel": ["max-intel,+shstk,+ibt", "max-intel,+shstk,-ibt", "max-intel,-shstk,+ibt", "nehalem"],
            "amd": ["max-amd,+shstk", "barcelona"]}
 
     def models(self, image):
+        if image_name(image) in self.special:
+            return self.special[image_name(image)]
         names = self.cet if is_cet(image) else self.names
         return names.get(vendor_of(image), names["intel"] + names["amd"])
 
@@ -152,6 +156,7 @@ class Bochs:
     needs = {"bochs": "bochs bochs-x bochsbios vgabios", "grub-mkrescue": "grub-common grub-pc-bin",
              "xorriso": "xorriso", "mformat": "mtools", "xvfb-run": "xvfb xauth"}
     done = re.compile(r"^(# (PASS|FAIL): |Bail out!)", re.M)
+    special = {"oldamd": ["trinity_apu", "athlon64_clawhammer"]}
     panic = re.compile(r">>PANIC<<|: shutdown requested")
 
     def __init__(self):
@@ -162,6 +167,8 @@ class Bochs:
     def models(self, image):
         if cpus_of(image) > 1:
             return []  # Debian's is built for one processor
+        if image_name(image) in self.special:
+            return self.special[image_name(image)]
         if is_cet(image) and vendor_of(image) != "amd":
             return ["tigerlake"]
         return {"intel": ["corei7_skylake_x"], "amd": ["ryzen"]}.get(vendor_of(image), ["corei7_skylake_x"])
