@@ -41,8 +41,7 @@ def first_line(command, pattern):
 
 class Hvsim(Simulator):
     name = "hvsim"
-    units = ",+fpu,+mmx,+fxsr,+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+xsave,+avx,+avx2"
-    configs = {"intel": "max-intel" + units, "amd": "max-amd" + units}
+    configs = {"intel": "max-intel", "amd": "max-amd"}
 
     def __init__(self, path):
         self.path = path

@@ -11,6 +11,7 @@
 #include "sim/core/cet.h"
 #include "sim/core/flags.h"
 #include "sim/core/system.h"
+#include "sim/core/xsave.h"
 #include "testsuites/fuzz/guest.h"
 
 #define ROUND_INSNS  4000u
@@ -71,6 +72,44 @@ static void set_cet(struct cpu *cpu, struct rng *r) {
     cpu->cet.ssp = cpu->cpl == 3 ? SHADOW_USER + 0x1000 : SHADOW_BASE + 0x8000 + (rng_next(r) & 0xFC);
 }
 
+static uint64_t vector_word(struct rng *r) {
+    static const uint64_t special[] = {0,
+                                       ~0ull,
+                                       0x3F8000003F800000,
+                                       0x3FF0000000000000,
+                                       0x7F8000007F800000,
+                                       0x7FF0000000000000,
+                                       0x7FF8000000000000,
+                                       0x7FA000007FA00000,
+                                       0x0000000100000001,
+                                       0x0000000000000001,
+                                       0x7C003C0000010400,
+                                       0x0000010000002000,
+                                       CODE_BASE};
+    const uint64_t x = rng_next(r);
+    return x & 1 ? special[(x >> 8) % (sizeof special / sizeof special[0])] : rng_next(r);
+}
+
+/* x87 and vector registers; mostly enabled, and mostly with all exceptions masked */
+static void set_vector(struct cpu *cpu, struct rng *r) {
+    const uint64_t x = rng_next(r), xcr0 = xcr0_supported(cpu->model);
+    cpu->ctl.cr0 |= (x & 7 ? 0 : CR0_TS) | (x >> 3 & 7 ? 0 : CR0_EM) | (x >> 6 & 3 ? CR0_NE : 0) | (x >> 8 & CR0_MP);
+    if (x >> 16 & 7) cpu->ctl.cr4 |= (CR4_OSFXSR | CR4_OSXSAVE | CR4_OSXMMEXCPT) & cr4_supported(cpu->model);
+    cpu->ctl.xcr0 = x >> 20 & 7 ? xcr0 : xcr0_valid(cpu->model, xcr0 & (x >> 32)) ? xcr0 & (x >> 32) : 1;
+    for (unsigned n = 0; n < 32; n++)
+        for (unsigned j = 0; j < 8; j++) cpu->vec.zmm[n].u64[j] = vector_word(r);
+    for (unsigned n = 0; n < 8; n++) {
+        cpu->vec.k[n] = vector_word(r);
+        cpu->fpu.st[n] = (struct f80){vector_word(r), (uint16_t)rng_next(r)};
+    }
+    cpu->fpu.ftw = (uint8_t)(x >> 24);
+    cpu->fpu.fsw = (uint16_t)((x >> 40) & (FSW_TOP | FSW_CODE));
+    cpu->fpu.fcw = (uint16_t)(((x >> 4) & (FCW_PC | FCW_RC)) | (x >> 30 & 3 ? FCW_INIT : FCW_RESET));
+    const uint32_t valid = mxcsr_mask(cpu->model);
+    mxcsr_set(cpu, x >> 28 & 3 ? (MXCSR_MASKS | (uint32_t)(rng_next(r) & ~(uint64_t)MXCSR_MASKS)) & valid
+                               : (uint32_t)rng_next(r) & valid);
+}
+
 static void set_state(struct cpu *cpu, const struct fuzz_mode *mode, struct rng *r) {
     bool low = !(mode->cr0 & CR0_PE) || (mode->rflags & FLAG_VM), is16 = !(mode->cs_ar & (AR_DB | AR_L));
     uint32_t limit = mode->cs_ar & AR_G ? 0xFFFFFFFF : 0xFFFF;
@@ -98,6 +137,7 @@ static void set_state(struct cpu *cpu, const struct fuzz_mode *mode, struct rng 
         cpu->gpr[n] = x & 1 ? x : x & 2 ? CODE_BASE + (x >> 8 & 0xFFFF) : x >> 8 & 0xFF;
     }
     set_cet(cpu, r);
+    set_vector(cpu, r);
     cpu->gpr[RSP] = low || is16 ? 0x8000 : CODE_BASE - 0x800;
     cpu->rip = low || is16 ? rng_next(r) & 0xFFFF : CODE_BASE + rng_next(r) % CODE_BYTES;
     flags_load(cpu, mode->rflags | (uint32_t)(rng_next(r) & FLAG_ARITH));

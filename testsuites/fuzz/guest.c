@@ -71,19 +71,117 @@ void write_page_tables(struct machine *m) {
     put(m, PT_BASE + 0x2000 + 8 * (SHADOW_USER >> 21), SHADOW_USER | 0xC5, 8);
 }
 
-void write_code(struct machine *m, uint64_t base, struct rng *r) {
+/* ---- code ---- */
+
+static unsigned below(struct rng *r, unsigned n) { return (unsigned)(rng_next(r) >> 33) % n; }
+static uint8_t byte(struct rng *r) { return (uint8_t)(rng_next(r) >> 16); }
+
+/* ModRM and what follows it: a register, or memory with no or a short displacement, where the registers may lead */
+static unsigned put_operand(uint8_t *out, struct rng *r) {
+    uint8_t *p = out;
+    *p = (uint8_t)(byte(r) & 0x3F);
+    if (below(r, 2))
+        *p++ |= 0xC0;
+    else {
+        const bool disp8 = below(r, 2);
+        if (disp8) *p |= 0x40;
+        const bool sib = (*p++ & 7) == 4;
+        if (sib) *p++ = byte(r);
+        if (disp8) *p++ = byte(r);
+    }
+    return (unsigned)(p - out);
+}
+
+static unsigned put_sse(uint8_t *out, struct rng *r) {
+    static const uint8_t mandatory[] = {0x66, 0xF2, 0xF3};
+    uint8_t *p = out;
+    if (below(r, 4)) *p++ = mandatory[below(r, 3)];
+    if (below(r, 3) == 0) *p++ = (uint8_t)(0x40 | below(r, 16));
+    *p++ = 0x0F;
+    const unsigned map = below(r, 6);
+    if (map < 2) *p++ = map ? 0x38 : 0x3A;
+    *p++ = map == 5 ? (below(r, 2) ? 0xAE : 0xC7) : byte(r); /* FXSAVE, LDMXCSR, the XSAVE family */
+    return (unsigned)(p - out);
+}
+
+/* VEX (C5, C4), XOP (8F) or EVEX (62). Most of the time the fields that must have one value have it. */
+static unsigned put_vex(uint8_t *out, struct rng *r) {
+    const uint8_t noise = below(r, 16) ? 0 : 0xFF;
+    uint8_t *p = out;
+    switch (below(r, 6)) {
+    case 0:
+        *p++ = 0xC5;
+        *p++ = byte(r) | 0x80;
+        break;
+    case 1:
+    case 2:
+        *p++ = 0xC4;
+        *p++ = (uint8_t)(0xE0 | (1 + below(r, 3)) | (byte(r) & noise)); /* registers 0 to 7 */
+        *p++ = byte(r);
+        break;
+    case 3:
+        *p++ = 0x8F;
+        *p++ = (uint8_t)(0xE0 | (8 + below(r, 3)));
+        *p++ = byte(r) & 0xFC;
+        break;
+    default:
+        *p++ = 0x62;
+        *p++ = (uint8_t)(0xF0 | (1 + below(r, 3) + (below(r, 4) ? 0 : 4)));
+        *p++ = byte(r) | 0x04;
+        *p++ = (uint8_t)(byte(r) & (0x7F | noise) & (below(r, 3) ? 0xEF : 0xFF)); /* less of EVEX.b */
+        break;
+    }
+    *p++ = byte(r);
+    return (unsigned)(p - out);
+}
+
+/* One instruction of x87, MMX, 3DNow!, SSE, VEX, XOP, EVEX, or what manages their state; at most 16 bytes */
+static unsigned put_vector_insn(uint8_t *out, struct rng *r) {
+    uint8_t *p = out;
+    switch (below(r, 8)) {
+    case 0:
+    case 1:
+        *p++ = (uint8_t)(0xD8 + below(r, 8));
+        break;
+    case 2:
+    case 3:
+        p += put_sse(p, r);
+        break;
+    case 4:
+        p[0] = p[1] = 0x0F;
+        p += 2;
+        p += put_operand(p, r);
+        *p++ = byte(r);
+        return (unsigned)(p - out);
+    default:
+        p += put_vex(p, r);
+        break;
+    }
+    p += put_operand(p, r);
+    if (below(r, 4) == 0) *p++ = byte(r); /* an immediate, perhaps */
+    return (unsigned)(p - out);
+}
+
+static void fill_random(uint8_t *buf, unsigned size, struct rng *r, bool biased) {
     static const uint8_t hot[] = {0x0F, 0x0F, 0x0F, 0x66, 0xF3, 0xF2, 0xF0, 0x67, 0x48, 0x4C, 0x00, 0x01,
                                   0x20, 0x22, 0x30, 0x32, 0xA2, 0xC7, 0xAE, 0x38, 0xCF, 0xCD, 0x9D, 0x8E,
                                   0xEA, 0x9A, 0xCA, 0xE4, 0xE6, 0xEC, 0xEE, 0x6C, 0x6E, 0xA4, 0xA5, 0xAB,
                                   0xC8, 0xC9, 0xFF, 0xF4, 0xFA, 0xFB, 0x78, 0x79, 0xD8};
-    uint8_t buf[4096];
-    for (unsigned page = 0; page < CODE_BYTES; page += sizeof buf) {
-        bool biased = rng_next(r) & 1;
-        for (unsigned n = 0; n < sizeof buf; n++) {
-            uint64_t x = rng_next(r);
-            buf[n] = biased && (x & 3) == 0 ? hot[(x >> 8) % sizeof hot] : (uint8_t)(x >> 16);
-        }
-        machine_write(m, base + page, buf, sizeof buf);
+    for (unsigned n = 0; n < size; n++) {
+        uint64_t x = rng_next(r);
+        buf[n] = biased && (x & 3) == 0 ? hot[(x >> 8) % sizeof hot] : (uint8_t)(x >> 16);
+    }
+}
+
+void write_code(struct machine *m, uint64_t base, struct rng *r) {
+    uint8_t buf[4096 + 16];
+    for (unsigned page = 0; page < CODE_BYTES; page += 4096) {
+        const unsigned kind = below(r, 4);
+        if (kind < 2)
+            fill_random(buf, 4096, r, kind == 1);
+        else
+            for (unsigned n = 0; n < 4096;) n += put_vector_insn(buf + n, r);
+        machine_write(m, base + page, buf, 4096);
     }
 }
 

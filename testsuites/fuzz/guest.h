@@ -36,7 +36,8 @@ void write_tss(struct machine *m, bool is_long);
 /* The first 4 GiB one to one in 2 MiB pages, open to the user: devices are within reach. Two of them are shadow stacks.
  */
 void write_page_tables(struct machine *m);
-/* CODE_BYTES random bytes with a bias to prefixes, two-byte opcodes and system groups. */
+/* CODE_BYTES of code: random bytes, with a bias to prefixes, two-byte opcodes and system groups in a quarter of the
+ * pages, and half the pages nothing but x87 and vector instructions. */
 void write_code(struct machine *m, uint64_t base, struct rng *r);
 
 /* Run for so many instructions; and at most so many cycles, for a repeated string instruction with a count of 2^62
