@@ -357,11 +357,10 @@ static void load_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
  * inexact or special, or the integer 0. */
 static void neutralize(struct vx *x, const union vec **source, union vec *copy, unsigned log2, unsigned n,
                        bool integer) {
-    static const uint64_t four[4] = {0, 0x4400, 0x40800000, 0x4010000000000000};
+    static const uint64_t zero = 0, four[4] = {0, 0x4400, 0x40800000, 0x4010000000000000};
     *copy = **source;
     for (unsigned j = 0; j < n; j++)
-        if (!(x->k >> j & 1))
-            memcpy(&copy->u8[j << log2], integer ? (const uint64_t *)&(uint64_t){0} : &four[log2], 1u << log2);
+        if (!(x->k >> j & 1)) memcpy(&copy->u8[j << log2], integer ? &zero : &four[log2], 1u << log2);
     *source = copy;
 }
 

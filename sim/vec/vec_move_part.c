@@ -76,13 +76,13 @@ static void k_store_high(struct vx *x) { x->r.u64[0] = x->b->u64[1]; }
         vec_end_##enc(cpu, i, V_E(64) | V_MEM_8);                                                                      \
         NEXT(cpu, i);                                                                                                  \
     }
-#define HALVES(enc, v)                                                                                                 \
-    HALF(enc, v##MOVHPS, k_to_high, k_store_high)                                                                      \
-    HALF(enc, v##MOVHPD, k_to_high, k_store_high)                                                                      \
-    HALF(enc, v##MOVLPS, k_to_low, k_movq) HALF(enc, v##MOVLPD, k_to_low, k_movq)
-HALVES(sse, )
-HALVES(vex, V)
-HALVES(evex, V)
+#define HALVES(enc, high_s, high_d, low_s, low_d)                                                                      \
+    HALF(enc, high_s, k_to_high, k_store_high)                                                                         \
+    HALF(enc, high_d, k_to_high, k_store_high)                                                                         \
+    HALF(enc, low_s, k_to_low, k_movq) HALF(enc, low_d, k_to_low, k_movq)
+HALVES(sse, MOVHPS, MOVHPD, MOVLPS, MOVLPD)
+HALVES(vex, VMOVHPS, VMOVHPD, VMOVLPS, VMOVLPD)
+HALVES(evex, VMOVHPS, VMOVHPD, VMOVLPS, VMOVLPD)
 
 /* MOVSS and its like merge with registers, and clear the rest on loads. */
 #define SCALAR(bits)     (V_E(bits) | V_MEM_SCALAR | V_SCALAR | (i->form == FORM_RM ? V_ZERO_ABOVE : 0))
