@@ -18,14 +18,19 @@ static bool aligned_move(enum insn_id id) {
     }
 }
 
-static __attribute__((noinline)) void misaligned(struct cpu *cpu, const struct insn *i) {
-    if ((i->venc & VEC_SSE) && (cpu->vec.mxcsr & MXCSR_MM) && !aligned_move((enum insn_id)i->id)) return;
-    op_raise(cpu, i, VEC_GP);
+static __attribute__((noinline)) void misaligned(struct cpu *cpu, const struct insn *i, uint64_t la) {
+    if (!(i->venc & VEC_SSE) || !(cpu->vec.mxcsr & MXCSR_MM) || aligned_move((enum insn_id)i->id))
+        op_raise(cpu, i, VEC_GP);
+    /* half of the operand may be read then, but the alignment check is that of all of it */
+    if (cpu->cpl == 3 && (cpu->rflags & FLAG_AC) && (cpu->ctl.cr0 & CR0_AM) && is_canonical(cpu, la) &&
+        is_canonical(cpu, la + 15))
+        op_raise(cpu, i, VEC_AC);
 }
 
 uint64_t vec_linear(struct cpu *cpu, const struct insn *i, unsigned size, unsigned access) {
     uint64_t la = ea_linear(cpu, i, size, access);
-    if (unlikely((i->venc & VEC_ALIGN) && la & (size - 1))) misaligned(cpu, i);
+    unsigned align = i->venc & VEC_SSE ? 16 : size;
+    if (unlikely((i->venc & VEC_ALIGN) && la & (align - 1))) misaligned(cpu, i, la);
     return la;
 }
 
@@ -104,7 +109,7 @@ static uint64_t element(struct cpu *cpu, const struct insn *i, unsigned esz, uns
 static void check_alignment(struct cpu *cpu, const struct insn *i, unsigned size, uint64_t k) {
     if (!(i->venc & VEC_ALIGN) || !k) return;
     uint64_t la = i->flags & INSN_FLAT ? ea_flat(cpu, i) : cpu->seg[i->seg].base + ea_offset(cpu, i);
-    if (la & (size - 1)) misaligned(cpu, i);
+    if (la & (size - 1)) misaligned(cpu, i, la);
 }
 
 /* No element is left out, and not by chance: the operand is one. */

@@ -28,6 +28,16 @@ u64 crc_run(void);
 u64 sort_run(void);
 u64 interp_run(void);
 
-extern const struct workload integer_workloads[], memory_workloads[], system_workloads[], vm_workloads[];
+/* double.h, for either unit */
+#define NBODY_STEPS    500
+#define DAXPY_ELEMENTS 2048
+#define DAXPY_TIMES    16
+u64 nbody_sse2(void);
+u64 daxpy_sse2(void);
+u64 nbody_x87(void);
+u64 daxpy_x87(void);
+
+extern const struct workload integer_workloads[], memory_workloads[], vector_workloads[], system_workloads[],
+    vm_workloads[];
 
 #endif

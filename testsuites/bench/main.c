@@ -9,7 +9,8 @@
  */
 #include "testsuites/bench/bench.h"
 
-static const struct workload *const groups[] = {integer_workloads, memory_workloads, system_workloads, vm_workloads};
+static const struct workload *const groups[] = {integer_workloads, memory_workloads, vector_workloads, system_workloads,
+                                                vm_workloads};
 
 /* Finds name in "run=a:3,b"; rounds is set if a number is given. */
 static bool selected(const char *list, const char *name, u64 *rounds) {

@@ -41,7 +41,8 @@ def first_line(command, pattern):
 
 class Hvsim(Simulator):
     name = "hvsim"
-    configs = {"intel": "max-intel", "amd": "max-amd"}
+    units = ",+fpu,+mmx,+fxsr,+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+xsave,+avx,+avx2"
+    configs = {"intel": "max-intel" + units, "amd": "max-amd" + units}
 
     def __init__(self, path):
         self.path = path
