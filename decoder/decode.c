@@ -18,7 +18,7 @@ static const struct {
 };
 
 /* A decoder is a dozen bytes: it is made anew each time (a few nanoseconds) and so needs no state and no lock. */
-static bool decoder_init(ZydisDecoder *d, unsigned mode, const struct decode_features *feat) {
+bool decoder_init(ZydisDecoder *d, unsigned mode, const struct decode_features *feat) {
     unsigned code = mode & MODE_CODE_MASK;
     if (code > MODE_CODE64) return false;
     if (!ZYAN_SUCCESS(ZydisDecoderInit(d, machines[code].machine, machines[code].stack))) return false;
@@ -119,7 +119,7 @@ static bool is_avx_ifma(const uint8_t *bytes, size_t avail, size_t *opcode) {
                          bytes[k] == 0x36 || bytes[k] == 0x3E || bytes[k] == 0x26))
         k++;
     *opcode = k + 3;
-    return k + 4 < avail && bytes[k] == 0xC4 && (bytes[k + 1] & 0x1F) == 2 && (bytes[k + 2] & 0x83) == 0x81 &&
+    return k + 3 < avail && bytes[k] == 0xC4 && (bytes[k + 1] & 0x1F) == 2 && (bytes[k + 2] & 0x83) == 0x81 &&
            (bytes[k + 3] == 0xB4 || bytes[k + 3] == 0xB5);
 }
 

@@ -1,10 +1,11 @@
-/* Disassembly with Capstone: text for traces and reports. The only user of Capstone. */
+/* Disassembly: text for traces and reports. The only user of Capstone, which knows AVX-512 and later extensions by
+ * half: the text of vector instructions is made in vector_text.c. */
 #include <ctype.h>
 #include <stdio.h>
 
 #include <capstone/capstone.h>
 
-#include "decoder/decoder.h"
+#include "decoder/private.h"
 
 static const cs_mode capstone_modes[] = {
     [MODE_CODE16] = CS_MODE_16,
@@ -35,6 +36,7 @@ unsigned disasm(const uint8_t *bytes, size_t avail, unsigned mode, uint64_t rip,
 
     if (out_size) out[0] = '\0';
     if ((mode & MODE_CODE_MASK) > MODE_CODE64) return 0;
+    if ((len = vector_text(bytes, avail, mode, rip, syntax, out, out_size)) != 0) return len;
     if (cs_open(CS_ARCH_X86, capstone_modes[mode & MODE_CODE_MASK], &handle) == CS_ERR_OK) {
         if (syntax == DISASM_ATT) cs_option(handle, CS_OPT_SYNTAX, CS_OPT_SYNTAX_ATT);
         if (cs_disasm(handle, bytes, avail, rip, 1, &insn) == 1) {

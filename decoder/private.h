@@ -37,6 +37,13 @@ void fill_memory(const struct zinsn *z, const ZydisDecodedOperandMem *m, struct 
 /* Byte offset in cpu->gpr of a general register, or the number of an x87, segment, control or debug register. */
 uint8_t reg_code(ZydisRegister r);
 
+/* decode.c: Zydis' decoder for the mode. false: no such mode */
+bool decoder_init(ZydisDecoder *d, unsigned mode, const struct decode_features *feat);
+
+/* vector_text.c: a vector instruction as text; its length, 0 if it is none */
+unsigned vector_text(const uint8_t *bytes, size_t avail, unsigned mode, uint64_t rip, enum disasm_syntax syntax,
+                     char *out, size_t out_size);
+
 /* isa.c: do the CPUID features of an encoding allow it? `mmx`: its operands are MMX registers */
 bool isa_present(const struct zinsn *z, const struct decode_features *feat, bool mmx);
 

@@ -105,7 +105,8 @@ static struct cpu_model *model_make(const struct model_row *row) {
 }
 
 /* One "+name" or "-name" */
-static bool apply(struct cpu_model *m, const char *item, size_t len, char *err, unsigned err_size) {
+static bool apply(struct cpu_model *m, const char *item, size_t len, bool added[FEAT_COUNT], char *err,
+                  unsigned err_size) {
     if (len < 2 || (item[0] != '+' && item[0] != '-')) {
         snprintf(err, err_size, "'%.*s' in the CPU model: expected +FEATURE or -FEATURE, as in max-intel,-x2apic",
                  (int)len, item);
@@ -126,11 +127,13 @@ static bool apply(struct cpu_model *m, const char *item, size_t len, char *err, 
         return false;
     }
     set_feature(m, f, item[0] == '+');
+    added[f] = item[0] == '+';
     return true;
 }
 
 /* Features that mean nothing without another one. In order: what a rule needs was decided by the rules before it. */
-static void drop_dependents(struct cpu_model *m) {
+/* false, with the reason in err: one of them was asked for (`added`) */
+static bool drop_dependents(struct cpu_model *m, const bool added[FEAT_COUNT], char *err, unsigned err_size) {
     static const struct {
         uint8_t feature, needs;
     } rules[] = {
@@ -199,10 +202,20 @@ static void drop_dependents(struct cpu_model *m) {
         {FEAT_AVX512BF16,         FEAT_AVX512BW },
         {FEAT_AVX512FP16,         FEAT_AVX512BW },
         {FEAT_AVX512VP2INTERSECT, FEAT_AVX512F  },
+        {FEAT_CET_SSS,            FEAT_SHSTK    },
     };
-    for (unsigned k = 0; k < sizeof rules / sizeof rules[0]; k++)
-        if (!model_has(m, (enum feature)rules[k].needs)) set_feature(m, (enum feature)rules[k].feature, false);
+    for (unsigned k = 0; k < sizeof rules / sizeof rules[0]; k++) {
+        enum feature f = (enum feature)rules[k].feature, needs = (enum feature)rules[k].needs;
+        if (model_has(m, needs)) continue;
+        if (added[f] && model_has(m, f)) {
+            snprintf(err, err_size, "CPU feature '%s' needs '%s', which model %s does not have here: add +%s too",
+                     feature_rows[f].name, feature_rows[needs].name, m->name, feature_rows[needs].name);
+            return false;
+        }
+        set_feature(m, f, false);
+    }
     if (!model_has(m, FEAT_LA57) && m->lin_bits > 48) m->lin_bits = 48;
+    return true;
 }
 
 struct cpu_model *model_parse(const char *spec, char *err, unsigned err_size) {
@@ -217,16 +230,20 @@ struct cpu_model *model_parse(const char *spec, char *err, unsigned err_size) {
         snprintf(err, err_size, "out of memory for the CPU model");
         return NULL;
     }
+    bool added[FEAT_COUNT] = {false};
     for (const char *p = spec + len; *p;) {
         p++; /* the comma */
         size_t n = strcspn(p, ",");
-        if (!apply(m, p, n, err, err_size)) {
+        if (!apply(m, p, n, added, err, err_size)) {
             model_free(m);
             return NULL;
         }
         p += n;
     }
-    drop_dependents(m);
+    if (!drop_dependents(m, added, err, err_size)) {
+        model_free(m);
+        return NULL;
+    }
     return m;
 }
 

@@ -5,6 +5,7 @@
  * MiB */
 #include <string.h>
 
+#include "sim/core/system.h"
 #include "sim/machine/load.h"
 
 typedef unsigned long long ull;
@@ -63,6 +64,9 @@ static bool start_protected(struct loader *l, uint64_t entry) {
 
 static bool start_long(struct loader *l, uint64_t entry) {
     uint64_t gdt, stack, top = 4ull << GIB_SHIFT;
+    if (!model_has(l->m->model, FEAT_LM) || !model_has(l->m->model, FEAT_PSE))
+        return load_fail(l, l->req->path,
+                         "the CPU model has no 64-bit mode (features lm and pse): choose another --mode");
     if (l->m->ram_size > l->m->low_size) top += l->m->ram_size - l->m->low_size;
     unsigned gib = (unsigned)((top + (1ull << GIB_SHIFT) - 1) >> GIB_SHIFT);
     if (!support_area(l, GDT_CODE64, (3ull + gib) * PAGE_SIZE, &gdt, &stack)) return false;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "sim/core/system.h"
+#include "sim/core/xsave.h"
 #include "sim/fp/env.h"
 #include "sim/x87/image.h"
 #include "sim/x87/x87.h"
@@ -14,9 +15,6 @@ static bool has_sse_part(const struct cpu *cpu) { return cpu->ctl.cr4 & CR4_OSFX
 static unsigned xmm_count(const struct cpu *cpu) {
     if (!has_sse_part(cpu) || ((cpu->ctl.efer & EFER_FFXSR) && cpu_is_64(cpu) && cpu->cpl == 0)) return 0;
     return cpu_is_64(cpu) ? 16 : 8;
-}
-static uint32_t mxcsr_mask_of(const struct cpu *cpu) {
-    return 0xFFFF | (cpu_has(cpu, FEAT_MISALIGNSSE) ? MXCSR_MM : 0);
 }
 
 /* Of two pages that are not present, the one with the last byte is reported: left to the processor. */
@@ -41,7 +39,7 @@ static X87_FN void fxsave(struct cpu *cpu, const struct insn *i, bool w64) {
     x87_image_save(cpu, image, w64);
     if (has_sse_part(cpu)) {
         st32(image + X87_IMAGE_MXCSR, mxcsr_get(cpu));
-        st32(image + X87_IMAGE_MXCSR + 4, mxcsr_mask_of(cpu));
+        st32(image + X87_IMAGE_MXCSR + 4, mxcsr_mask(cpu->model));
     }
     for (unsigned n = 0; n < xmm_count(cpu); n++) memcpy(image + X87_IMAGE_XMM + 16 * n, &cpu->vec.zmm[n], 16);
     mem_write_bytes(cpu, la, image, sizeof image, MEM_WRITE);
@@ -54,7 +52,7 @@ static X87_FN void fxrstor(struct cpu *cpu, const struct insn *i, bool w64) {
     mem_read_bytes(cpu, la, image, sizeof image, MEM_READ);
     const uint32_t mxcsr = ld32(image + X87_IMAGE_MXCSR);
     if (has_sse_part(cpu)) {
-        if (mxcsr & ~mxcsr_mask_of(cpu)) cpu_gp0(cpu);
+        if (mxcsr & ~mxcsr_mask(cpu->model)) cpu_gp0(cpu);
         mxcsr_set(cpu, mxcsr);
     }
     x87_image_load(cpu, image, w64);

@@ -249,6 +249,79 @@ static void test_decoder_vector_lock_undefined(void **state) {
     assert_int_equal(decode(lock_movups, 8, LONG, 0, &all, &i), DECODE_INVALID);
 }
 
+/* SDM 2 "VEX Prefix", "EVEX Prefix": LOCK, 66, F2, F3 or REX in front is #UD; APM 3 "XOP Prefix" the same */
+static void test_decoder_vector_prefix_in_front_undefined(void **state) {
+    static const uint8_t prefixes[] = {0xF0, 0x66, 0xF2, 0xF3, 0x48};
+    static const uint8_t codes[][8] = {
+        {0xC5,  0xE8, 0x58, 0xCB}, /* vaddps xmm1, xmm2, xmm3 */
+        {     0xC4, 0xE1, 0x68, 0x58, 0xCB}, /* the same */
+        {     0x62, 0xF1, 0x6C, 0x48, 0x58, 0xCB}, /* vaddps zmm1, zmm2, zmm3 */
+        { 0x8F,  0xE9, 0x78, 0x80, 0xC1}, /* vfrczps xmm0, xmm1 */
+    };
+    struct insn i;
+    (void)state;
+    for (unsigned c = 0; c < sizeof codes / sizeof codes[0]; c++) {
+        assert_int_equal(decode(codes[c], 8, LONG, 0, &all, &i), DECODE_OK);
+        for (unsigned p = 0; p < sizeof prefixes; p++) {
+            uint8_t bytes[12] = {prefixes[p]};
+            memcpy(bytes + 1, codes[c], 8);
+            assert_int_equal(decode(bytes, 9, LONG, 0, &all, &i), DECODE_INVALID);
+        }
+    }
+}
+
+/* Fields that must have one value. SDM 2, "#UD Equations for EVEX"; "VEX.vvvv" of the instructions; APM 6 for XOP */
+static void test_decoder_vector_reserved_fields_undefined(void **state) {
+    static const uint8_t codes[][8] = {
+        {0x62,  0xF1, 0x68, 0x48, 0x58, 0xCB}, /* P1[2] = 0 */
+        {0x62,  0xF1, 0x6C, 0x68, 0x58, 0xCB}, /* vaddps, L'L = 3 without rounding */
+        {0x62,  0xF1, 0x6C, 0xC8, 0x58, 0xCB}, /* z with k0 */
+        {0x62,  0xF1, 0x7C, 0xC9, 0x11, 0x1F}, /* z with a memory destination */
+        {0x62,  0xF1, 0x74, 0x48, 0x28, 0xC1}, /* vmovaps, vvvv */
+        {0x62,  0xF1, 0x7C, 0x40, 0x28, 0xC1}, /* vmovaps, V' */
+        {0x62,  0xF6, 0x6E, 0x48, 0xD6, 0xD3}, /* vfmulcph, destination = first source */
+        {0xC5,  0xF0, 0x28, 0xC1}, /* vmovaps, VEX.vvvv */
+        {0x8F, 0xE9, 0x38, 0x80,     0xC1    }, /* vfrczps, XOP.vvvv */
+        {0xC4, 0xE2, 0x79, 0x90,     0x0C,0x0F     }, /* vpgatherdd, destination = index */
+    };
+    struct insn i;
+    (void)state;
+    for (unsigned c = 0; c < sizeof codes / sizeof codes[0]; c++)
+        if (decode(codes[c], 8, LONG, 0, &all, &i) != DECODE_INVALID)
+            fail_msg("row %u is %s", c, insn_name((enum insn_id)i.id));
+}
+
+/* What is cut off at the end of a page is fetched further. */
+static void test_decoder_vector_proper_prefix_truncated(void **state) {
+    static const struct {
+        uint8_t bytes[8], len;
+    } rows[] = {
+        {{0xC4, 0xE2, 0xF5, 0xB4, 0xC2},             5}, /* vpmadd52luq ymm0, ymm1, ymm2 */
+        {{0xC5, 0xE8, 0x58, 0xCB},                   4},
+        {{0x62, 0xF1, 0x6C, 0x48, 0xC2, 0xCB, 0x01}, 7},
+        {{0x0F, 0x0F, 0xC1, 0x9E},                   4},
+    };
+    struct insn i;
+    (void)state;
+    for (unsigned r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+        for (unsigned n = 1; n < rows[r].len; n++)
+            assert_int_equal(decode(rows[r].bytes, n, LONG, 0, &all, &i), DECODE_TRUNCATED);
+        assert_int_equal(decode(rows[r].bytes, rows[r].len, LONG, 0, &all, &i), DECODE_OK);
+        assert_int_equal(i.len, rows[r].len);
+    }
+}
+
+static void test_disasm_vector_text_has_operands_and_length(void **state) {
+    static const uint8_t bytes[] = {0x62, 0xF1, 0x4C, 0x78, 0x58, 0xFD, 0xC5, 0xED, 0xFC, 0xCB};
+    char text[64];
+    (void)state;
+    assert_int_equal(disasm(bytes, sizeof bytes, LONG, 0, DISASM_INTEL, text, sizeof text), 6);
+    assert_non_null(strstr(text, "vaddps zmm7"));
+    assert_non_null(strstr(text, "rz-sae"));
+    assert_int_equal(disasm(bytes + 6, 4, LONG, 0, DISASM_INTEL, text, sizeof text), 4);
+    assert_string_equal(text, "vpaddb ymm1, ymm2, ymm3");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decoder_vector_operands_are_where_the_record_says),
@@ -257,6 +330,10 @@ int main(void) {
         cmocka_unit_test(test_decoder_vector_mmx_extensions_come_with_either_feature),
         cmocka_unit_test(test_decoder_vector_vex_outside_protected_mode_undefined),
         cmocka_unit_test(test_decoder_vector_lock_undefined),
+        cmocka_unit_test(test_decoder_vector_prefix_in_front_undefined),
+        cmocka_unit_test(test_decoder_vector_reserved_fields_undefined),
+        cmocka_unit_test(test_decoder_vector_proper_prefix_truncated),
+        cmocka_unit_test(test_disasm_vector_text_has_operands_and_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
