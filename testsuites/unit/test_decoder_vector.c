@@ -249,6 +249,8 @@ static void test_decoder_vector_lock_undefined(void **state) {
     assert_int_equal(decode(lock_movups, 8, LONG, 0, &all, &i), DECODE_INVALID);
 }
 
+static const struct decode_features everything = {0};
+
 /* SDM 2 "VEX Prefix", "EVEX Prefix": LOCK, 66, F2, F3 or REX in front is #UD; APM 3 "XOP Prefix" the same */
 static void test_decoder_vector_prefix_in_front_undefined(void **state) {
     static const uint8_t prefixes[] = {0xF0, 0x66, 0xF2, 0xF3, 0x48};
@@ -261,11 +263,11 @@ static void test_decoder_vector_prefix_in_front_undefined(void **state) {
     struct insn i;
     (void)state;
     for (unsigned c = 0; c < sizeof codes / sizeof codes[0]; c++) {
-        assert_int_equal(decode(codes[c], 8, LONG, 0, &all, &i), DECODE_OK);
+        assert_int_equal(decode(codes[c], 8, LONG, 0, &everything, &i), DECODE_OK);
         for (unsigned p = 0; p < sizeof prefixes; p++) {
             uint8_t bytes[12] = {prefixes[p]};
             memcpy(bytes + 1, codes[c], 8);
-            assert_int_equal(decode(bytes, 9, LONG, 0, &all, &i), DECODE_INVALID);
+            assert_int_equal(decode(bytes, 9, LONG, 0, &everything, &i), DECODE_INVALID);
         }
     }
 }
@@ -287,7 +289,7 @@ static void test_decoder_vector_reserved_fields_undefined(void **state) {
     struct insn i;
     (void)state;
     for (unsigned c = 0; c < sizeof codes / sizeof codes[0]; c++)
-        if (decode(codes[c], 8, LONG, 0, &all, &i) != DECODE_INVALID)
+        if (decode(codes[c], 8, LONG, 0, &everything, &i) != DECODE_INVALID)
             fail_msg("row %u is %s", c, insn_name((enum insn_id)i.id));
 }
 
@@ -295,7 +297,7 @@ static void test_decoder_vector_reserved_fields_undefined(void **state) {
 static void test_decoder_vector_proper_prefix_truncated(void **state) {
     static const struct {
         uint8_t bytes[8], len;
-    } rows[] = {
+    } cut[] = {
         {{0xC4, 0xE2, 0xF5, 0xB4, 0xC2},             5}, /* vpmadd52luq ymm0, ymm1, ymm2 */
         {{0xC5, 0xE8, 0x58, 0xCB},                   4},
         {{0x62, 0xF1, 0x6C, 0x48, 0xC2, 0xCB, 0x01}, 7},
@@ -303,11 +305,11 @@ static void test_decoder_vector_proper_prefix_truncated(void **state) {
     };
     struct insn i;
     (void)state;
-    for (unsigned r = 0; r < sizeof rows / sizeof rows[0]; r++) {
-        for (unsigned n = 1; n < rows[r].len; n++)
-            assert_int_equal(decode(rows[r].bytes, n, LONG, 0, &all, &i), DECODE_TRUNCATED);
-        assert_int_equal(decode(rows[r].bytes, rows[r].len, LONG, 0, &all, &i), DECODE_OK);
-        assert_int_equal(i.len, rows[r].len);
+    for (unsigned r = 0; r < sizeof cut / sizeof cut[0]; r++) {
+        for (unsigned n = 1; n < cut[r].len; n++)
+            assert_int_equal(decode(cut[r].bytes, n, LONG, 0, &everything, &i), DECODE_TRUNCATED);
+        assert_int_equal(decode(cut[r].bytes, cut[r].len, LONG, 0, &everything, &i), DECODE_OK);
+        assert_int_equal(i.len, cut[r].len);
     }
 }
 
