@@ -331,7 +331,7 @@ static inline void host_x87_clear(struct fpu_regs *f, uint16_t unwanted) {
 }
 static inline void host_x87_reset(struct fpu_regs *f) {
     uint16_t sw;
-    __asm__ volatile("fnstsw %0" : "=a"(sw));
+    __asm__ volatile("fnstsw %0" : "=&a"(sw));
     f->host = (struct x87_host){.flags = sw & FSW_EXC};
     host_x87_clear(f, FSW_EXC);
     host_x87_control(f, HOST_CW);
@@ -353,7 +353,7 @@ static inline void host_x87_end(struct fpu_regs *f, uint16_t sw, uint16_t codes)
         uint16_t sw;                                                                                                   \
         host_x87_begin(f);                                                                                             \
         __asm__ volatile("fldt %2\n\tfldt %3\n\t" insn "\n\tfnstsw %1\n\tfstpt %0"                                     \
-                         : "=m"(*d), "=a"(sw)                                                                          \
+                         : "=m"(*d), "=&a"(sw)                                                                         \
                          : "m"(*st1), "m"(*st0));                                                                      \
         host_x87_end(f, sw, codes);                                                                                    \
     }
@@ -361,7 +361,7 @@ static inline void host_x87_end(struct fpu_regs *f, uint16_t sw, uint16_t codes)
     static inline void host_f80_##name(struct fpu_regs *f, struct f80 *d, const struct f80 *st0) {                     \
         uint16_t sw;                                                                                                   \
         host_x87_begin(f);                                                                                             \
-        __asm__ volatile("fldt %2\n\t" insn "\n\tfnstsw %1\n\tfstpt %0" : "=m"(*d), "=a"(sw) : "m"(*st0));             \
+        __asm__ volatile("fldt %2\n\t" insn "\n\tfnstsw %1\n\tfstpt %0" : "=m"(*d), "=&a"(sw) : "m"(*st0));            \
         host_x87_end(f, sw, codes);                                                                                    \
     }
 /* the AT&T names of these subtractions and divisions are reversed: ST(1) - ST(0), ST(1) / ST(0) */
@@ -381,7 +381,7 @@ HOST_X87_1(round, "frndint", FSW_C1)
         uint16_t sw;                                                                                                   \
         host_x87_begin(f);                                                                                             \
         __asm__ volatile("fldt %2\n\tfldt %3\n\t" insn "\n\tfnstsw %1\n\tfstpt %0\n\tfstp %%st(0)"                     \
-                         : "=m"(*d), "=a"(sw)                                                                          \
+                         : "=m"(*d), "=&a"(sw)                                                                         \
                          : "m"(*st1), "m"(*st0));                                                                      \
         host_x87_end(f, sw, codes);                                                                                    \
     }
@@ -401,9 +401,9 @@ static inline void host_f80_compare(struct fpu_regs *f, const struct f80 *a, con
     uint16_t sw;
     host_x87_begin(f);
     if (quiet)
-        __asm__ volatile("fldt %2\n\tfldt %1\n\tfucompp\n\tfnstsw %0" : "=a"(sw) : "m"(*a), "m"(*b));
+        __asm__ volatile("fldt %2\n\tfldt %1\n\tfucompp\n\tfnstsw %0" : "=&a"(sw) : "m"(*a), "m"(*b));
     else
-        __asm__ volatile("fldt %2\n\tfldt %1\n\tfcompp\n\tfnstsw %0" : "=a"(sw) : "m"(*a), "m"(*b));
+        __asm__ volatile("fldt %2\n\tfldt %1\n\tfcompp\n\tfnstsw %0" : "=&a"(sw) : "m"(*a), "m"(*b));
     host_x87_end(f, sw, FSW_CODE);
 }
 
@@ -411,7 +411,7 @@ static inline void host_f80_compare(struct fpu_regs *f, const struct f80 *a, con
     static inline void host_f80_from_##name(struct fpu_regs *f, struct f80 *d, type a) {                               \
         uint16_t sw;                                                                                                   \
         host_x87_begin(f);                                                                                             \
-        __asm__ volatile(insn " %2\n\tfnstsw %1\n\tfstpt %0" : "=m"(*d), "=a"(sw) : "m"(a));                           \
+        __asm__ volatile(insn " %2\n\tfnstsw %1\n\tfstpt %0" : "=m"(*d), "=&a"(sw) : "m"(a));                          \
         host_x87_end(f, sw, FSW_C1);                                                                                   \
     }
 #define HOST_X87_STORE(name, type, insn)                                                                               \
@@ -419,7 +419,7 @@ static inline void host_f80_compare(struct fpu_regs *f, const struct f80 *a, con
         uint16_t sw;                                                                                                   \
         type r;                                                                                                        \
         host_x87_begin(f);                                                                                             \
-        __asm__ volatile("fldt %2\n\t" insn " %0\n\tfnstsw %1" : "=m"(r), "=a"(sw) : "m"(*a));                         \
+        __asm__ volatile("fldt %2\n\t" insn " %0\n\tfnstsw %1" : "=m"(r), "=&a"(sw) : "m"(*a));                        \
         host_x87_end(f, sw, FSW_C1);                                                                                   \
         return r;                                                                                                      \
     }
@@ -450,7 +450,7 @@ struct host_x87_stack {
 static inline uint16_t host_x87_begin_unmasked(struct fpu_regs *f) {
     uint16_t sw;
     host_x87_clear(f, host_x87_masked(f) ? (uint16_t)~f->fsw : FSW_EXC);
-    __asm__ volatile("fnstsw %0" : "=a"(sw));
+    __asm__ volatile("fnstsw %0" : "=&a"(sw));
     return sw;
 }
 static inline void host_x87_end_unmasked(struct fpu_regs *f, uint16_t sw, uint16_t codes) {
@@ -467,7 +467,7 @@ static inline void host_x87_end_unmasked(struct fpu_regs *f, uint16_t sw, uint16
         if (y) __asm__ volatile("fldt %0" ::"m"(*y));                                                                  \
         __asm__ volatile("fldt %0" ::"m"(*x));                                                                         \
         host_x87_control(f, f->fcw);                                                                                   \
-        __asm__ volatile(#insn "\n\tfnstsw %0" : "=a"(sw));                                                            \
+        __asm__ volatile(#insn "\n\tfnstsw %0" : "=&a"(sw));                                                           \
         host_x87_end_unmasked(f, sw, codes);                                                                           \
         r.depth = ((unsigned)(before >> 11) - (sw >> 11)) & 7;                                                         \
         __asm__ volatile("fstpt %0" : "=m"(r.top));                                                                    \
