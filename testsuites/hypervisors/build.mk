@@ -2,6 +2,10 @@
 DEMO_RUN = $(BUILD)/hvsim run $(BUILD)/examples/demo/demo.elf --memory 64M
 
 .PHONY: run test-demo test-hypervisors
+# busybox, the tests of guest/ and Debian's KVM modules: an initramfs for Debian's kernel, which is in the cache afterwards
+$(BUILD)/hypervisors/base.cpio.gz: testsuites/hypervisors/initramfs.sh testsuites/hypervisors/lib.sh $(wildcard testsuites/hypervisors/guest/*)
+	@testsuites/hypervisors/initramfs.sh $@ --modules kvm-intel,kvm-amd
+
 # The image ends by writing 0 to the exit port, which is exit status 1 as with QEMU's isa-debug-exit.
 run: deps
 	@$(MAKE) --no-print-directory all demo-image
