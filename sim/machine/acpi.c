@@ -138,6 +138,11 @@ static void write_madt(struct machine *m) {
     finish(m, &t, MADT_AT);
 }
 
+uint64_t acpi_rsdp(const struct machine *m) {
+    (void)m;
+    return RSDP_AT;
+}
+
 void acpi_install(struct machine *m) {
     write_rsdp(m);
     write_root_tables(m);

@@ -21,31 +21,37 @@ bool load_fail(struct loader *l, const char *path, const char *fmt, ...) {
     return false;
 }
 
-static bool read_stream(struct loader *l, struct file *f, FILE *in) {
+/* At most `most` bytes of it. */
+static bool read_stream(struct loader *l, struct file *f, FILE *in, size_t most) {
     struct stat st;
     if (fstat(fileno(in), &st) != 0 || !S_ISREG(st.st_mode))
         return load_fail(l, f->path, "expected a regular file, found a directory or device");
     if (st.st_size == 0) return load_fail(l, f->path, "the file is empty; expected an image");
-    if ((uint64_t)st.st_size > l->m->ram_size)
+    if ((uint64_t)st.st_size <= most) most = (size_t)st.st_size;
+    if (most > l->m->ram_size)
         return load_fail(l, f->path,
                          "the file has %llu bytes, more than the machine's memory of %llu MiB; give more with --memory",
                          (ull)st.st_size, (ull)l->m->ram_size >> 20);
-    f->size = (size_t)st.st_size;
+    f->size = most;
     f->data = malloc(f->size);
     if (!f->data || fread(f->data, 1, f->size, in) != f->size)
         return load_fail(l, f->path, "cannot read all of it: %s", f->data ? strerror(errno) : "out of memory");
     return true;
 }
 
-bool file_read(struct loader *l, const char *path, size_t path_len, struct file *f) {
+static bool read_file(struct loader *l, const char *path, size_t path_len, size_t most, struct file *f) {
     char *name = strndup(path, path_len);
     *f = (struct file){.path = name};
     if (!name) return load_fail(l, path, "out of memory");
     FILE *in = fopen(name, "rb");
-    bool ok = in ? read_stream(l, f, in) : load_fail(l, name, "cannot open it: %s", strerror(errno));
+    bool ok = in ? read_stream(l, f, in, most) : load_fail(l, name, "cannot open it: %s", strerror(errno));
     if (in) fclose(in);
     if (!ok) file_free(f);
     return ok;
+}
+
+bool file_read(struct loader *l, const char *path, size_t path_len, struct file *f) {
+    return read_file(l, path, path_len, SIZE_MAX, f);
 }
 
 void file_free(struct file *f) {
@@ -106,6 +112,22 @@ bool load_find(struct loader *l, const char *path, const char *what, uint64_t si
     return true;
 }
 
+bool load_find_high(struct loader *l, const char *path, const char *what, uint64_t size, uint64_t align, uint64_t min,
+                    uint64_t max, uint64_t *addr) {
+    for (uint64_t end = max; end >= size && end - size >= min;) {
+        uint64_t at = (end - size) & ~(align - 1);
+        if (at < min) break;
+        const struct extent *o = overlap(l, at, at + size);
+        if (!o && is_ram(l->m, at, at + size)) {
+            *addr = at;
+            return true;
+        }
+        end = o && o->start < at + size ? o->start : at; /* below what is in the way */
+    }
+    return load_fail(l, path, "no room for %s: %llu bytes between %llx and %llx; give more memory with --memory", what,
+                     (ull)size, (ull)min, (ull)max);
+}
+
 /* What a PC's firmware would report: conventional memory, its own area below 1 MiB, and the rest. */
 unsigned memory_areas(const struct machine *m, struct memory_area area[MEMORY_AREAS]) {
     const struct memory_area all[MEMORY_AREAS] = {
@@ -124,34 +146,51 @@ unsigned memory_areas(const struct machine *m, struct memory_area area[MEMORY_AR
 
 /* ---- formats ---- */
 
+/* In this order: a Linux kernel looks like an EFI application, too, and both multiboot headers may lie in an ELF file.
+ */
+static const struct format {
+    const char *name;
+    bool (*find)(const struct file *head, uint32_t *at);
+    bool (*load)(struct loader *l, uint32_t at);
+} formats[] = {
+    {"a Linux setup header", linux_find,      linux_load     },
+    {"a multiboot header",   multiboot1_find, multiboot1_load},
+    {"a multiboot2 header",  multiboot2_find, multiboot2_load},
+    {"an ELF header",        pvh_find,        pvh_load       },
+};
+
+static const struct format *recognize(const struct file *head, uint32_t *at) {
+    for (unsigned i = 0; i < sizeof formats / sizeof formats[0]; i++)
+        if (formats[i].find(head, at)) return &formats[i];
+    return NULL;
+}
+
 /* A file with a header, loaded as a flat binary, starts with its headers: hardly what was meant. */
-static void note_header(const struct loader *l) {
-    uint32_t at;
-    const char *what = multiboot1_find(&l->image, &at)   ? "a multiboot header"
-                       : multiboot2_find(&l->image, &at) ? "a multiboot2 header"
-                       : elf_is(&l->image)               ? "an ELF header"
-                                                         : NULL;
-    if (what)
+static void note_header(const struct loader *l, const struct format *f) {
+    if (f)
         fprintf(stderr,
                 "hvsim: note: %s has %s, which is ignored: with --mode, --load-address or --entry the file is a flat "
                 "binary\n",
-                l->req->path, what);
+                l->req->path, f->name);
 }
 
 static bool load_by_format(struct loader *l) {
-    uint32_t at;
-    if (l->req->flat || l->req->has_load_address || l->req->has_entry) {
-        note_header(l);
-        return flat_load(l);
-    }
+    uint32_t at = 0;
+    const struct format *f = recognize(&l->image, &at);
+    bool flat = l->req->flat || l->req->has_load_address || l->req->has_entry;
+    if (!f && !flat)
+        return load_fail(
+            l, l->req->path,
+            "no Linux setup header (HdrS at offset 202H), no multiboot header in its first 8 KiB (magic 1BADB002 with "
+            "flags and checksum that add up to 0), no multiboot2 header in its first 32 KiB, no ELF file; a flat "
+            "binary "
+            "needs --mode, --load-address or --entry");
+    if (flat) note_header(l, f);
+    file_free(&l->image);
+    if (!file_read(l, l->req->path, strlen(l->req->path), &l->image)) return false;
+    if (flat) return flat_load(l);
     firmware_install(l->m);
-    if (multiboot1_find(&l->image, &at)) return multiboot1_load(l, at);
-    if (multiboot2_find(&l->image, &at)) return multiboot2_load(l, at);
-    return load_fail(
-        l, l->req->path,
-        "no multiboot header in its first 8 KiB (magic 1BADB002 with flags and checksum that add up to 0) and no "
-        "multiboot2 header in its first 32 KiB%s; a flat binary needs --mode, --load-address or --entry",
-        elf_is(&l->image) ? " (it is an ELF file)" : "");
+    return f->load(l, at);
 }
 
 bool machine_load(struct machine *m, const struct hvsim_image *image, char *err, size_t err_size) {
@@ -161,7 +200,7 @@ bool machine_load(struct machine *m, const struct hvsim_image *image, char *err,
         return false;
     }
     *l = (struct loader){.m = m, .req = image, .err = err, .err_size = err_size};
-    bool ok = file_read(l, image->path, strlen(image->path), &l->image);
+    bool ok = read_file(l, image->path, strlen(image->path), HEAD_SIZE, &l->image);
     if (ok) {
         boot_firmware_state(m);
         ok = load_by_format(l);

@@ -4,13 +4,16 @@
 #define HVSIM_MACHINE_LOAD_H
 
 #include "sim/hvsim.h"
+#include "sim/machine/bytes.h"
 #include "sim/machine/machine.h"
 
+#define LOAD_LOWEST      0x1000u  /* nothing of a loader's goes below: vectors and the BIOS data area */
 #define CONVENTIONAL_END 0x9FC00u /* conventional memory ends here; 1 KiB of firmware data follows */
 
 /* Interrupt vectors that return, the BIOS data area (firmware.c), and with them the ACPI tables (acpi.c). */
 void firmware_install(struct machine *m);
 void acpi_install(struct machine *m);
+uint64_t acpi_rsdp(const struct machine *m); /* where the root pointer lies */
 
 struct file {
     const char *path;
@@ -39,7 +42,6 @@ bool load_fail(struct loader *l, const char *path, const char *fmt, ...) __attri
 
 bool file_read(struct loader *l, const char *path, size_t path_len, struct file *f);
 void file_free(struct file *f);
-static inline uint32_t get32(const uint8_t *p) { return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24; }
 
 /* Claim [start, start+size) for `what` and copy data_size bytes there (the rest stays zero). */
 bool load_place(struct loader *l, const char *path, const char *what, uint64_t start, uint64_t size, const void *data,
@@ -47,14 +49,29 @@ bool load_place(struct loader *l, const char *path, const char *what, uint64_t s
 /* The lowest free address in [min, max) for `size` bytes; false with a message when there is none. */
 bool load_find(struct loader *l, const char *path, const char *what, uint64_t size, uint64_t align, uint64_t min,
                uint64_t max, uint64_t *addr);
+/* The highest one. */
+bool load_find_high(struct loader *l, const char *path, const char *what, uint64_t size, uint64_t align, uint64_t min,
+                    uint64_t max, uint64_t *addr);
 
 /* ELF32 or ELF64, by physical addresses. `offset` is added to all of them. */
 bool elf_is(const struct file *f);
 bool elf_load(struct loader *l, const struct file *f, int64_t offset, uint64_t *entry);
 /* lowest and highest physical address of the segments */
 bool elf_extent(struct loader *l, const struct file *f, struct extent *e);
+/* The descriptor of the note of that name and type: desc becomes NULL when there is none. false: the file is damaged.
+ */
+struct elf_note {
+    const uint8_t *desc; /* in the file */
+    uint32_t size;
+};
+bool elf_find_note(struct loader *l, const struct file *f, const char *name, uint32_t type, struct elf_note *note);
 
-/* The formats. *_find: is it there at all? */
+/* The formats. *_find: is it there at all, to judge by the beginning of the file (HEAD_SIZE bytes, or all of it)? */
+#define HEAD_SIZE 65536u
+bool linux_find(const struct file *f, uint32_t *offset);
+bool linux_load(struct loader *l, uint32_t offset);
+bool pvh_find(const struct file *f, uint32_t *offset);
+bool pvh_load(struct loader *l, uint32_t offset);
 bool multiboot1_find(const struct file *f, uint32_t *offset);
 bool multiboot1_load(struct loader *l, uint32_t offset);
 bool multiboot2_find(const struct file *f, uint32_t *offset);
@@ -85,9 +102,18 @@ unsigned memory_areas(const struct machine *m, struct memory_area area[MEMORY_AR
 /* Entry states: sim/machine/boot.c. All set the caches' MTRRs and the bootstrap processor's virtual wire as firmware
  * leaves them. */
 void boot_firmware_state(struct machine *m);
-void boot_protected(struct cpu *cpu, uint32_t entry);
+void boot_protected(struct cpu *cpu, uint32_t entry); /* Multiboot's: tables of descriptors are undefined */
 void boot_real(struct cpu *cpu, uint32_t entry, uint32_t stack);
-void boot_long(struct cpu *cpu, uint64_t entry, uint64_t tables, uint64_t gdt, uint64_t stack);
+
+/* What an entry state needs in memory: GDT with flat segments, a stack of 16 KiB, for long mode page tables that map
+ * the first 4 GiB and all RAM one to one in pages of 2 MiB. In low memory that the image leaves free. */
+struct support {
+    uint64_t gdt, stack, tables;
+    uint16_t code_sel; /* the data segment's follows */
+};
+bool boot_support(struct loader *l, bool long_mode, uint16_t code_sel, struct support *s);
+void boot_protected_support(struct cpu *cpu, uint32_t entry, const struct support *s);
+void boot_long(struct cpu *cpu, uint64_t entry, const struct support *s);
 
 bool machine_load(struct machine *m, const struct hvsim_image *image, char *err, size_t err_size);
 

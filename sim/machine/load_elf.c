@@ -18,6 +18,7 @@ typedef unsigned long long ull;
 #define EM_386      3
 #define EM_X86_64   62
 #define PT_LOAD     1
+#define PT_NOTE     4
 
 /* "ELF Header", "Program Header": the two classes differ in the widths and in where p_flags is */
 #define ELF_HEADER(name, addr)                                                                                         \
@@ -112,12 +113,13 @@ static bool read_segment(struct loader *l, const struct file *f, const struct he
         memcpy(&p, at, sizeof p);
         *s = (struct segment){p.p_type, p.p_offset, p.p_vaddr, p.p_paddr, p.p_filesz, p.p_memsz};
     }
-    if (s->type != PT_LOAD) return true;
+    if (s->type != PT_LOAD && s->type != PT_NOTE) return true;
     if (s->offset > f->size || s->filesz > f->size - s->offset)
         return load_fail(
             l, f->path,
             "ELF segment %u: expected %llx bytes at file offset %llx, the file has %zu bytes; it is cut off", n,
             (ull)s->filesz, (ull)s->offset, f->size);
+    if (s->type == PT_NOTE) return true;
     if (s->filesz > s->memsz)
         return load_fail(
             l, f->path,
@@ -169,5 +171,39 @@ bool elf_load(struct loader *l, const struct file *f, int64_t offset, uint64_t *
         return load_fail(l, f->path, "ELF: its entry point %llx is outside all segments [%llx, %llx)", (ull)start,
                          (ull)e.start + (ull)offset, (ull)e.end + (ull)offset);
     *entry = start;
+    return true;
+}
+
+/* ---- notes: "Note Section" ---- */
+
+struct note_search {
+    const char *name;
+    uint32_t type;
+    struct elf_note *found;
+};
+
+static uint64_t align4(uint64_t n) { return (n + 3) & ~3ull; }
+
+/* Note after note; a size that leads out of the segment ends the search. */
+static void search_notes(const uint8_t *p, uint64_t size, const struct note_search *s) {
+    for (uint64_t at = 0; at + 12 <= size && !s->found->desc;) {
+        uint32_t name_size = get32(p + at), desc_size = get32(p + at + 4);
+        uint64_t name = at + 12, desc = name + align4(name_size), end = desc + align4(desc_size);
+        if (desc + desc_size > size) return;
+        if (get32(p + at + 8) == s->type && name_size == strlen(s->name) + 1 && !memcmp(p + name, s->name, name_size))
+            *s->found = (struct elf_note){p + desc, desc_size};
+        at = end;
+    }
+}
+
+bool elf_find_note(struct loader *l, const struct file *f, const char *name, uint32_t type, struct elf_note *note) {
+    struct header h;
+    struct segment s;
+    *note = (struct elf_note){NULL, 0};
+    if (!read_header(l, f, &h)) return false;
+    for (unsigned n = 0; n < h.phnum && !note->desc; n++) {
+        if (!read_segment(l, f, &h, n, &s)) return false;
+        if (s.type == PT_NOTE) search_notes(f->data + s.offset, s.filesz, &(struct note_search){name, type, note});
+    }
     return true;
 }
