@@ -171,6 +171,7 @@ void cpu_reset(struct cpu *cpu, bool init) {
     cpu->dbg = (struct dbg_regs){.dr6 = DR6_INIT, .dr7 = DR7_FIXED};
     if (!init) fp_reset(cpu);
     cpu->cet.ssp = 0;
+    cpu->xsave.valid = false;
     reset_segments(cpu);
     cpu->virt.guest = cpu->virt.operation = false;
     cpu->virt.tag = 0;

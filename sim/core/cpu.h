@@ -163,6 +163,20 @@ struct return_entry {
     const struct insn *call;
 };
 
+/* The last XRSTOR or XRSTORS, for the modified optimization: SDM 1 "Processor Tracking of XSAVE-Managed State". la,
+ * cpl, guest and xcomp_bv are the manual's XRSTOR_INFO; a component has been modified when it differs from its copy. */
+struct xsave_tracking {
+    uint64_t la;       /* linear address of the area */
+    uint64_t xcomp_bv; /* 0: the standard format */
+    uint64_t rfbm;     /* the components that it loaded or initialized */
+    uint32_t mxcsr;
+    uint8_t cpl;
+    bool valid;         /* there was one since RESET or INIT */
+    bool guest;         /* in VMX non-root operation, or an SVM guest */
+    bool code64, w64;   /* in 64-bit mode; with REX.W */
+    uint8_t copy[4096]; /* of what is managed, as in a compacted area that has everything of the model */
+};
+
 struct cpu {
     /* hot: touched by most instructions */
     uint64_t gpr[18]; /* 16 = always 0, 17 = RIP of the start of the current linear page */
@@ -215,6 +229,7 @@ struct cpu {
     uint64_t return_top;
     struct history_entry history[EXC_HISTORY];
     uint64_t history_count;
+    struct xsave_tracking xsave;
 };
 
 /* ---- small accessors ---- */

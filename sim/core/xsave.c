@@ -1,7 +1,7 @@
 /* XSAVE, XSAVEOPT, XSAVEC, XSAVES, XRSTOR and XRSTORS. SDM 1 "Operation of XSAVE" and the sections after it.
  *
- * Init optimization: XINUSE is exact (sim/core/xsave_components.c). There is no modified optimization: XMODIFIED is
- * always all ones, as the manual allows ("the processor may treat a state component as modified").
+ * Init optimization: XINUSE is exact (sim/core/xsave_components.c). Modified optimization: so is XMODIFIED
+ * (sim/core/xsave_tracking.c).
  *
  * An area is written and read in pieces, exactly those bytes that the manual names: other bytes may lie in pages that
  * are not there. All pieces are probed or read before anything is changed. */
@@ -96,23 +96,27 @@ static void write_area(struct cpu *cpu, const struct insn *i, struct area *a, un
 void xsave_store(struct cpu *cpu, const struct insn *i, enum xsave_kind kind, uint64_t mask, bool w64) {
     const bool compacted = kind >= XSAVE_COMPACTED;
     const uint64_t rfbm = mask & (cpu->ctl.xcr0 | (kind == XSAVE_SUPERVISOR ? cpu->msr.xss : 0));
-    const uint64_t disabled = rfbm & cpu->msr.xfd;
+    const uint64_t disabled = rfbm & cpu->msr.xfd, comp = compacted ? rfbm | XCOMP_BV_COMPACTED : 0;
     uint64_t bv = xsave_in_use(cpu, rfbm & ~disabled);
-    bool mxcsr = rfbm & XSAVE_BITS_MXCSR;
     struct area a;
 
-    if (compacted) { /* MXCSR belongs to SSE state */
-        if ((rfbm & XSAVE_BIT(XSAVE_SSE)) && mxcsr_get(cpu) != MXCSR_INIT) bv |= XSAVE_BIT(XSAVE_SSE);
-        mxcsr = bv & XSAVE_BIT(XSAVE_SSE);
+    a.la = ea_linear(cpu, i, 1, MEM_WRITE); /* how far it reaches depends on what is written */
+    uint64_t saved = kind == XSAVE_STANDARD ? rfbm : bv;
+    if (kind == XSAVE_OPTIMIZED || kind == XSAVE_SUPERVISOR) saved &= ~xsave_unmodified(cpu, a.la, comp, saved, w64);
+    bool mxcsr = rfbm & XSAVE_BITS_MXCSR;
+    if (compacted) { /* MXCSR belongs to SSE state; it alone makes SSE state be saved */
+        const uint64_t sse = mxcsr_get(cpu) != MXCSR_INIT ? rfbm & XSAVE_BIT(XSAVE_SSE) : 0;
+        bv |= sse;
+        saved |= sse;
+        mxcsr = saved & XSAVE_BIT(XSAVE_SSE);
     }
     const unsigned size = xsave_layout(cpu->model, rfbm, compacted, a.at);
-    const uint64_t saved = kind == XSAVE_STANDARD ? rfbm : bv;
     add_pieces(cpu, &a, saved, mxcsr, !x87_image_keeps_pointers(cpu));
     locate(cpu, i, &a, MEM_WRITE);
     mem_probe(cpu, i, address(cpu, &a, size - 1), 1, MEM_WRITE);
     save_image(cpu, &a, saved, disabled, w64);
 
-    uint64_t header[2] = {bv, rfbm | XCOMP_BV_COMPACTED};
+    uint64_t header[2] = {bv, comp};
     if (compacted) {
         mem_probe(cpu, i, address(cpu, &a, XSAVE_HEADER_AT), 16, MEM_WRITE);
     } else {
@@ -191,5 +195,6 @@ void xsave_restore(struct cpu *cpu, const struct insn *i, bool supervisor, uint6
     uint32_t val = MXCSR_INIT;
     if (mxcsr) memcpy(&val, a.image + XSAVE_MXCSR_AT, 4);
     if (mxcsr || (compacted && (rfbm & XSAVE_BIT(XSAVE_SSE)))) mxcsr_set(cpu, val);
+    xsave_track(cpu, a.la, compacted ? comp : 0, rfbm, w64);
     cpu_update_mode(cpu); /* PKRU, CET */
 }

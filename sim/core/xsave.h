@@ -76,6 +76,12 @@ void xsave_component_init(struct cpu *cpu, unsigned id);
 /* XINUSE: exactly those components that are not in their initial configuration */
 uint64_t xsave_in_use(const struct cpu *cpu, uint64_t mask);
 
+/* The modified optimization: sim/core/xsave_tracking.c. XRSTOR and XRSTORS, when they have loaded the components of
+ * rfbm from the area at la, remember; XSAVEOPT and XSAVES, about to write there, ask what need not be written: the
+ * components of `mask` that are known not to have changed. xcomp_bv: 0 for the standard format. */
+void xsave_track(struct cpu *cpu, uint64_t la, uint64_t xcomp_bv, uint64_t rfbm, bool w64);
+uint64_t xsave_unmodified(struct cpu *cpu, uint64_t la, uint64_t xcomp_bv, uint64_t mask, bool w64);
+
 /* CPUID leaf 0DH; subleaf 1's EAX comes from the feature table */
 void xsave_cpuid(const struct cpu *cpu, uint32_t subleaf, struct cpuid_regs *r);
 

@@ -126,4 +126,28 @@ static inline void fill_state(struct cpu *cpu) {
     for (unsigned n = 0; n < 4; n++) cpu->cet.pl_ssp[n] = 0x1000 * (n + 1);
 }
 
+/* ---- what is written ---- */
+
+/* Was every byte of [from, to) written? `fill` must not occur in what is saved. */
+static inline void assert_written(struct cpu *cpu, unsigned from, unsigned to, bool written) {
+    for (unsigned k = from; k < to; k++)
+        if ((area_of(cpu)[k] != FILL) != written) fail_msg("byte %u is %s", k, written ? "as before" : "written");
+}
+/* `ends`: where unwritten and written bytes end, in turn; closed by a 0 that is not the first. */
+static inline void assert_pieces(struct cpu *cpu, const uint16_t *ends) {
+    unsigned at = 0;
+    for (unsigned k = 0; k == 0 || ends[k]; k++) {
+        assert_written(cpu, at, ends[k], k & 1);
+        at = ends[k];
+    }
+    assert_written(cpu, at, 4096, false);
+}
+
+static inline void state_without_fill(struct cpu *cpu) {
+    fill_state(cpu);
+    for (unsigned n = 0; n < 32; n++)
+        for (unsigned k = 0; k < 64; k++)
+            if (cpu->vec.zmm[n].u8[k] == FILL) cpu->vec.zmm[n].u8[k] = 1;
+}
+
 #endif
