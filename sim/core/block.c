@@ -23,6 +23,7 @@
 #define BLOCK_MAX   48     /* instructions */
 #define CHUNK_SHIFT 6      /* code presence is tracked per 64 bytes */
 #define KEY_ALONE   0x100u /* in block.mode: one instruction, unlinked (page with the segment's end) */
+#define KEY_SMM     0x200u /* other memory may be seen in SMM */
 
 struct block {
     uint64_t phys;
@@ -47,7 +48,7 @@ struct block_cache {
     struct block **hash;
     uint8_t *arena;
     size_t used;
-    struct phys_page *pages; /* one per RAM page */
+    struct phys_page *pages; /* one per page of the pool */
     size_t page_count;
     bool flush_wanted;
     uint64_t table_stores; /* to watched paging-structure entries, ever */
@@ -64,7 +65,7 @@ struct block_cache *block_cache_create(struct machine *m) {
     struct block_cache *bc = calloc(1, sizeof *bc);
     if (!bc) return NULL;
     bc->m = m;
-    bc->page_count = m->ram_size >> 12;
+    bc->page_count = m->pool_size >> 12;
     bc->hash = map_zero(sizeof *bc->hash << HASH_BITS);
     bc->arena = map_zero(ARENA_BYTES);
     bc->pages = map_zero(bc->page_count * sizeof *bc->pages);
@@ -108,14 +109,16 @@ static struct block *find(const struct block_cache *bc, uint64_t pa, unsigned mo
     return b;
 }
 
-const struct insn *block_find(const struct machine *m, uint64_t pa, unsigned mode) {
-    const struct block *b = find(m->blocks, pa, mode);
+static unsigned key_of(const struct cpu *cpu) { return cpu->mode | (cpu->intr.smm ? KEY_SMM : 0); }
+
+const struct insn *block_find(const struct cpu *cpu, uint64_t pa) {
+    const struct block *b = find(cpu->machine->blocks, pa, key_of(cpu));
     return b && !b->cross ? b->insn : NULL;
 }
 
 static struct phys_page *page_of(const struct machine *m, uint64_t pa) {
     const uint8_t *host = ram_ptr((struct machine *)(uintptr_t)m, pa & PAGE_MASK, false);
-    if (!host || host < m->ram || host >= m->ram + m->ram_size) return NULL;
+    if (!host || host < m->ram || host >= m->ram + m->pool_size) return NULL;
     return &m->blocks->pages[(size_t)(host - m->ram) >> 12];
 }
 
@@ -409,7 +412,7 @@ const struct insn *block_lookup(struct cpu *cpu) {
     uint64_t pa = mem_fetch_translate(cpu, la);
     const uint8_t *host = ram_ptr(cpu->machine, pa, false);
     if (!host || !page_of(cpu->machine, pa)) return decode_uncached(bc, cpu, pa);
-    unsigned mode = cpu->mode | (alone ? KEY_ALONE : 0);
+    unsigned mode = key_of(cpu) | (alone ? KEY_ALONE : 0);
     struct block *b = find(bc, pa, mode);
     if (b && b->cross && !cross_is_current(cpu, b, host, la)) {
         unhash(bc, b);

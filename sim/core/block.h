@@ -14,7 +14,7 @@ void block_cache_destroy(struct block_cache *bc);
  * cpu->scratch (code that is not cacheable). */
 const struct insn *block_lookup(struct cpu *cpu);
 /* The block that begins at a physical address, if it is decoded and cacheable; NULL otherwise. */
-const struct insn *block_find(const struct machine *m, uint64_t pa, unsigned mode);
+const struct insn *block_find(const struct cpu *cpu, uint64_t pa);
 /* A link to a block in another page, in the place of a record: it leads on only for the processor, context and RIP that
  * it was made for. */
 struct far_link {

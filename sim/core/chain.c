@@ -113,7 +113,7 @@ void branch_link(struct cpu *cpu, const struct insn *i, unsigned n, int32_t targ
     }
     struct insn_link *link = (struct insn_link *)(uintptr_t)(i + 1);
     if (link->spare && !cpu->step) {
-        const struct insn *to = block_find(cpu->machine, (link->spare & PAGE_MASK) + (uint32_t)target, cpu->mode);
+        const struct insn *to = block_find(cpu, (link->spare & PAGE_MASK) + (uint32_t)target);
         if (to) {
             link->to[n] = to;
             ENTER_BLOCK(cpu, to);

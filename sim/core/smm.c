@@ -9,6 +9,7 @@
 #include "sim/core/mem.h"
 #include "sim/core/seg.h"
 #include "sim/core/system.h"
+#include "sim/machine/machine.h"
 
 struct field {
     uint16_t off; /* from SMBASE + 8000H */
@@ -221,6 +222,7 @@ void smm_enter(struct cpu *cpu) {
     cpu->intr.sti_shadow = cpu->intr.movss_shadow = cpu->intr.rep_partial = false;
     cpu->intr.activity = ACT_ACTIVE;
     cpu->msr.smi_count++;
+    memory_smm_changed(cpu);
     handler_state(cpu);
 }
 
@@ -264,6 +266,7 @@ void smm_leave(struct cpu *cpu) {
     load_state(cpu, l);
     cpu->msr.smbase = smbase;
     cpu->intr.smm = false;
+    memory_smm_changed(cpu);
     cpu->intr.nmi_blocked = cpu->smm_kept.nmi_blocked;
     cpu->virt.guest = cpu->smm_kept.guest;
     cpu->virt.operation = cpu->smm_kept.operation;

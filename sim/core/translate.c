@@ -45,9 +45,9 @@ static void make_phys(struct cpu *cpu, struct mmu_phys *p) {
     p->arg = cpu;
     p->read = entry_read;
     p->cas = entry_cas;
-    p->ram = m->ram;
-    p->ram_base = 0;
-    p->ram_size = m->a20_mask == ~0ull ? m->plain_low : 0;
+    p->ram = m->ram + m->plain_base;
+    p->ram_base = m->plain_base;
+    p->ram_size = m->a20_mask == ~0ull ? m->plain_size : 0;
 }
 
 /* ---- walks and their faults ---- */

@@ -134,8 +134,8 @@ static uint64_t hash_cpu(uint64_t h, struct cpu *cpu) {
 }
 
 /* Pages of zeros do not count, so that a page never touched equals one that was read. */
-static uint64_t hash_ram(uint64_t h, const struct machine *m) {
-    for (uint64_t off = 0; off < m->ram_size; off += PAGE_SIZE) {
+static uint64_t hash_memory(uint64_t h, const struct machine *m) {
+    for (uint64_t off = 0; off < m->pool_used; off += PAGE_SIZE) {
         const uint64_t *w = (const uint64_t *)(m->ram + off);
         uint64_t any = 0, page = off;
         for (unsigned i = 0; i < PAGE_SIZE / 8; i++) any |= w[i];
@@ -149,5 +149,5 @@ static uint64_t hash_ram(uint64_t h, const struct machine *m) {
 uint64_t machine_hash(struct machine *m) {
     uint64_t h = 0x6A09E667F3BCC908ull;
     for (unsigned i = 0; i < m->cpu_count; i++) h = hash_cpu(h, m->cpu[i]);
-    return hash_ram(h, m);
+    return hash_memory(h, m);
 }

@@ -36,8 +36,28 @@ struct machine;
 void machine_add_device(struct machine *m, struct device *d);
 /* Claim ports [port, port+count) or physical addresses; `range` is handed back to read/write. Later claims win. */
 void machine_map_ports(struct machine *m, struct device *d, unsigned range, uint16_t port, unsigned count);
+void machine_unmap_ports(struct machine *m, const struct device *d, unsigned range);
 void machine_map_mmio(struct machine *m, struct device *d, unsigned range, uint64_t base, uint64_t size);
-void machine_unmap_mmio(struct machine *m, struct device *d, unsigned range);
+
+/* A window of the physical address space. It lies over those that were mapped before it, for the accesses that it
+ * takes. Reads of a window with host memory never ask the device; writes do if it is guarded (ROM and flash). Without
+ * host memory the device answers everything; without both reads give ones and writes are dropped. */
+enum mem_takes { MEM_TAKES_READS = 1, MEM_TAKES_WRITES = 2, MEM_TAKES_ALL = 3 };
+enum mem_when { MEM_ALWAYS, MEM_IN_SMM, MEM_OUTSIDE_SMM }; /* the accessing CPU's mode; devices are outside */
+struct mem_window {
+    uint64_t base, size; /* multiples of 4 KiB where there is host memory */
+    uint8_t takes;       /* enum mem_takes */
+    uint8_t when;        /* enum mem_when */
+    bool guarded;        /* writes go to the device, or nowhere */
+    uint8_t *host;       /* RAM or machine_alloc_memory() */
+    struct device *dev;
+    unsigned range; /* handed back to read and write; with dev the name of the window */
+};
+void machine_map(struct machine *m, const struct mem_window *w); /* copied; at most 256 at a time */
+void machine_unmap(struct machine *m, const struct device *d, unsigned range);
+/* Zeroed host memory for ROMs and video memory, in whole pages, until the machine ends. NULL: more than 256 MiB in all.
+ */
+uint8_t *machine_alloc_memory(struct machine *m, uint64_t size);
 
 uint32_t port_read(struct machine *m, uint16_t port, unsigned size);
 void port_write(struct machine *m, uint16_t port, unsigned size, uint32_t val);
@@ -65,6 +85,7 @@ static inline uint8_t *ram_ptr(struct machine *m, uint64_t pa, bool write);
 uint64_t mmio_read(struct machine *m, uint64_t pa, unsigned size);
 void mmio_write(struct machine *m, uint64_t pa, unsigned size, uint64_t val);
 bool machine_is_mmio(const struct machine *m, uint64_t pa);
+void memory_smm_changed(struct cpu *cpu); /* the CPU went into or out of SMM */
 /* Write to guest-physical memory from a loader or device (invalidates decoded code). false: not all of it is RAM. */
 bool machine_write(struct machine *m, uint64_t pa, const void *buf, size_t size);
 bool machine_read(struct machine *m, uint64_t pa, void *buf, size_t size);
@@ -154,10 +175,12 @@ struct machine_config {
 };
 
 struct machine {
-    uint8_t *ram; /* ram_size bytes; physical [0, low_size) then [4 GiB, ...) */
+    uint8_t *
+        ram; /* ram_size bytes; physical [0, low_size) then [4 GiB, ...); the pool goes on with ROMs and video memory */
     uint64_t ram_size, low_size;
-    uint64_t a20_mask;  /* ~0 or ~(1 << 20) */
-    uint64_t plain_low; /* [0, plain_low) is RAM and nothing lies over it: what ram_ptr() answers by itself */
+    uint64_t pool_size, pool_used;
+    uint64_t a20_mask;               /* ~0 or ~(1 << 20) */
+    uint64_t plain_base, plain_size; /* low RAM that nothing lies over: what ram_ptr() answers by itself */
     unsigned phys_bits;
 
     struct cpu *cpu[MAX_CPUS];
@@ -209,7 +232,7 @@ uint64_t machine_hash(struct machine *m); /* of registers and memory */
 
 static inline uint8_t *ram_ptr(struct machine *m, uint64_t pa, bool write) {
     pa &= m->a20_mask;
-    if (__builtin_expect(pa < m->plain_low, 1)) return m->ram + pa;
+    if (__builtin_expect(pa - m->plain_base < m->plain_size, 1)) return m->ram + pa;
     return ram_ptr_slow(m, pa, write);
 }
 

@@ -1,6 +1,6 @@
-/* RAM and the physical memory map.
- * Low memory [0, 3 GiB) at 0 (A0000H-FFFFFH is plain RAM too: there is no video card and no ROM), the rest from 4 GiB.
- */
+/* RAM, and accesses to physical memory. Low memory [0, 3 GiB) at 0, the rest from 4 GiB; what lies over it is the
+ * board's and the devices' (memmap.c). One host mapping, the pool, holds RAM and after it ROMs and video memory, so
+ * that code is cached everywhere alike. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,38 +9,49 @@
 #include "sim/core/block.h"
 #include "sim/core/trace.h"
 #include "sim/machine/internal.h"
+#include "sim/machine/memmap.h"
 
-#define MMIO_RANGES 32
-
-struct mmio_range {
-    struct device *dev;
-    unsigned range;
-    uint64_t base, size;
-};
-
-struct mem_map {
-    struct mmio_range r[MMIO_RANGES];
-    unsigned count;
-};
+#define POOL_EXTRA (256ull << 20) /* for ROMs and video memory; only what is used costs anything */
+#define RAM_LOW    (~0u)          /* ranges of RAM's own windows */
+#define RAM_HIGH   (~0u - 1)
 
 bool memory_create(struct machine *m, uint64_t size) {
     m->map = calloc(1, sizeof *m->map);
-    void *ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (!m->map) return false;
+    m->pool_size = size + POOL_EXTRA;
+    void *ram = mmap(NULL, m->pool_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (ram == MAP_FAILED) return false;
     madvise(ram, size, MADV_HUGEPAGE); /* a wish: the guest's locality is not the host's */
     m->ram = ram;
-    m->ram_size = size;
+    m->ram_size = m->pool_used = size;
     m->low_size = size < LOW_MEMORY_MAX ? size : LOW_MEMORY_MAX;
     m->a20_mask = ~0ull;
-    m->plain_low = m->low_size;
-    return m->map != NULL;
+    memmap_init(m->map);
+    struct mem_window low = {.size = m->low_size, .takes = MEM_TAKES_ALL, .host = m->ram, .range = RAM_LOW};
+    struct mem_window high = {.base = HIGH_MEMORY,
+                              .size = size - m->low_size,
+                              .takes = MEM_TAKES_ALL,
+                              .host = m->ram + m->low_size,
+                              .range = RAM_HIGH};
+    memmap_add(m->map, &low);
+    memmap_add(m->map, &high);
+    memory_layout_changed(m);
+    return true;
 }
 
 void memory_destroy(struct machine *m) {
-    if (m->ram) munmap(m->ram, m->ram_size);
+    if (m->ram) munmap(m->ram, m->pool_size);
     free(m->map);
     m->ram = NULL;
     m->map = NULL;
+}
+
+uint8_t *machine_alloc_memory(struct machine *m, uint64_t size) {
+    size = (size + PAGE_SIZE - 1) & PAGE_MASK;
+    if (!size || size > m->pool_size - m->pool_used) return NULL;
+    uint8_t *at = m->ram + m->pool_used;
+    m->pool_used += size;
+    return at;
 }
 
 /* The page of the running CPU's local APIC (in xAPIC mode) hides what lies under it: SDM 3, "Relocating the Local APIC
@@ -52,68 +63,87 @@ static bool is_lapic_page(const struct machine *m, uint64_t pa) {
     return (base & APIC_BASE_EN) && !(base & APIC_BASE_EXTD) && ((pa ^ base) & PAGE_MASK) == 0;
 }
 
-static const struct mmio_range *find_range(const struct machine *m, uint64_t pa) {
-    for (unsigned i = m->map->count; i-- > 0;) {
-        const struct mmio_range *r = &m->map->r[i];
-        if (pa - r->base < r->size) return r;
-    }
-    return NULL;
-}
-
-static uint8_t *ram_at(struct machine *m, uint64_t pa) {
-    if (pa < m->low_size) return m->ram + pa;
-    if (pa >= HIGH_MEMORY && pa - HIGH_MEMORY < m->ram_size - m->low_size)
-        return m->ram + m->low_size + (pa - HIGH_MEMORY);
-    return NULL;
-}
+static bool in_smm(const struct machine *m) { return m->running && m->running->intr.smm; }
 
 uint8_t *ram_ptr_slow(struct machine *m, uint64_t pa, bool write) {
-    (void)write; /* all of it can be written: there is no ROM */
-    if (is_lapic_page(m, pa) || find_range(m, pa)) return NULL;
-    return ram_at(m, pa);
+    if (is_lapic_page(m, pa)) return NULL;
+    const struct mem_stretch *s = memmap_find(m->map, pa);
+    bool smm = in_smm(m);
+    if (!s->direct[smm] || (write && !s->direct_written[smm])) return NULL;
+    return s->direct[smm] + (pa - s->base);
+}
+
+/* The longest stretch of low RAM that is seen as such by all, without the pages of local APICs */
+static void find_plain(struct machine *m) {
+    m->plain_base = m->plain_size = 0;
+    for (unsigned i = 0; i < m->map->stretches; i++) {
+        const struct mem_stretch *s = &m->map->stretch[i];
+        if (s->base >= m->low_size || s->direct[0] != m->ram + s->base || s->direct[1] != s->direct[0]) continue;
+        if (!s->direct_written[0] || !s->direct_written[1] || s->end - s->base < m->plain_size) continue;
+        m->plain_base = s->base;
+        m->plain_size = s->end - s->base + 1;
+    }
+    for (unsigned i = 0; i < m->cpu_count; i++) {
+        uint64_t apic = m->cpu[i]->msr.apic_base & PAGE_MASK;
+        bool on = m->cpu[i]->msr.apic_base & APIC_BASE_EN;
+        if (on && apic - m->plain_base < m->plain_size) m->plain_size = apic - m->plain_base;
+    }
 }
 
 void memory_layout_changed(struct machine *m) {
-    uint64_t plain = m->low_size;
-    for (unsigned i = 0; i < m->map->count; i++)
-        if (m->map->r[i].base < plain) plain = m->map->r[i].base;
-    for (unsigned i = 0; i < m->cpu_count; i++) {
-        uint64_t apic = m->cpu[i]->msr.apic_base & PAGE_MASK;
-        if ((m->cpu[i]->msr.apic_base & APIC_BASE_EN) && apic < plain) plain = apic;
-    }
-    m->plain_low = plain;
+    memmap_flatten(m->map);
+    find_plain(m);
     for (unsigned i = 0; i < m->cpu_count; i++) tlb_flush_all(m->cpu[i]);
     if (m->blocks) block_cache_flush(m);
 }
 
-void machine_map_mmio(struct machine *m, struct device *d, unsigned range, uint64_t base, uint64_t size) {
-    if (m->map->count == MMIO_RANGES) return; /* only the board maps: the number is fixed and small */
-    m->map->r[m->map->count++] = (struct mmio_range){d, range, base, size};
-    memory_layout_changed(m);
+void memory_smm_changed(struct cpu *cpu) {
+    if (cpu->machine->map->smm_differs) tlb_flush_all(cpu);
 }
 
-void machine_unmap_mmio(struct machine *m, struct device *d, unsigned range) {
-    unsigned kept = 0;
-    for (unsigned i = 0; i < m->map->count; i++)
-        if (m->map->r[i].dev != d || m->map->r[i].range != range) m->map->r[kept++] = m->map->r[i];
-    m->map->count = kept;
-    memory_layout_changed(m);
+void machine_map(struct machine *m, const struct mem_window *w) {
+    if (memmap_add(m->map, w)) memory_layout_changed(m);
+}
+
+void machine_unmap(struct machine *m, const struct device *d, unsigned range) {
+    if (memmap_remove(m->map, d, range)) memory_layout_changed(m);
+}
+
+void machine_map_mmio(struct machine *m, struct device *d, unsigned range, uint64_t base, uint64_t size) {
+    machine_map(m, &(struct mem_window){.base = base, .size = size, .takes = MEM_TAKES_ALL, .dev = d, .range = range});
+}
+
+/* Where an access that is not RAM's goes */
+static const struct mem_window *target(const struct machine *m, uint64_t pa, bool write) {
+    return &m->map->window[memmap_find(m->map, pa)->to[in_smm(m)][write]];
 }
 
 bool machine_is_mmio(const struct machine *m, uint64_t pa) {
     pa &= m->a20_mask;
-    return is_lapic_page(m, pa) || find_range(m, pa) != NULL;
+    const struct mem_window *r = target(m, pa, false), *w = target(m, pa, true);
+    return is_lapic_page(m, pa) || (r->dev && !r->host) || (w->dev && (!w->host || w->guarded));
+}
+
+static uint64_t window_read(const struct mem_window *w, uint64_t pa, unsigned size) {
+    uint64_t off = pa - w->base, val = ~0ull;
+    if (!w->host) return w->dev && w->dev->ops->read ? w->dev->ops->read(w->dev, w->range, off, size) : val;
+    if (size <= w->size - off) memcpy(&val, w->host + off, size);
+    return val;
+}
+
+static void window_write(const struct mem_window *w, uint64_t pa, unsigned size, uint64_t val) {
+    uint64_t off = pa - w->base;
+    if (!w->host || w->guarded) {
+        if (w->dev && w->dev->ops->write) w->dev->ops->write(w->dev, w->range, off, size, val);
+    } else if (size <= w->size - off) {
+        memcpy(w->host + off, &val, size);
+    }
 }
 
 uint64_t mmio_read(struct machine *m, uint64_t pa, unsigned size) {
     pa &= m->a20_mask;
-    uint64_t val = ~0ull;
-    if (is_lapic_page(m, pa)) {
-        val = lapic_mmio_read(m->running, pa & 0xFFF, size);
-    } else {
-        const struct mmio_range *r = find_range(m, pa);
-        if (r) val = r->dev->ops->read(r->dev, r->range, pa - r->base, size);
-    }
+    uint64_t val = is_lapic_page(m, pa) ? lapic_mmio_read(m->running, pa & 0xFFF, size)
+                                        : window_read(target(m, pa, false), pa, size);
     if (size < 8) val &= (1ull << 8 * size) - 1;
     if (trace_on(m, TRACE_MMIO))
         trace_line(m, m->running, TRACE_MMIO, "read  %u %llx -> %llx", size, (unsigned long long)pa,
@@ -127,12 +157,10 @@ void mmio_write(struct machine *m, uint64_t pa, unsigned size, uint64_t val) {
     if (trace_on(m, TRACE_MMIO))
         trace_line(m, m->running, TRACE_MMIO, "write %u %llx <- %llx", size, (unsigned long long)pa,
                    (unsigned long long)val);
-    if (is_lapic_page(m, pa)) {
+    if (is_lapic_page(m, pa))
         lapic_mmio_write(m->running, pa & 0xFFF, size, val);
-        return;
-    }
-    const struct mmio_range *r = find_range(m, pa);
-    if (r) r->dev->ops->write(r->dev, r->range, pa - r->base, size, val);
+    else
+        window_write(target(m, pa, true), pa, size, val);
 }
 
 /* [pa, pa+size) as RAM, page by page; `op` 0 checks only, 1 reads, 2 writes */

@@ -1,10 +1,11 @@
 /* The port bus: 64K ports, each the index of a range. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/core/trace.h"
 #include "sim/machine/internal.h"
 
-#define PORT_RANGES 64
+#define PORT_RANGES 255
 
 struct port_range {
     struct device *dev;
@@ -30,12 +31,26 @@ void ports_destroy(struct machine *m) {
     m->ports = NULL;
 }
 
+static void index_range(struct port_bus *b, unsigned n) {
+    for (unsigned i = 0; i < b->r[n].count && b->r[n].port + i < 65536; i++) b->index[b->r[n].port + i] = (uint8_t)n;
+}
+
 void machine_map_ports(struct machine *m, struct device *d, unsigned range, uint16_t port, unsigned count) {
     struct port_bus *b = m->ports;
-    if (b->count == PORT_RANGES) return; /* only the board maps: the number is fixed and small */
+    if (b->count == PORT_RANGES) return; /* the board's and the PCI devices' together are far fewer */
     b->r[b->count] = (struct port_range){d, range, port, count};
-    for (unsigned i = 0; i < count && port + i < 65536; i++) b->index[port + i] = (uint8_t)b->count;
-    b->count++;
+    index_range(b, b->count++);
+}
+
+void machine_unmap_ports(struct machine *m, const struct device *d, unsigned range) {
+    struct port_bus *b = m->ports;
+    unsigned kept = 1;
+    for (unsigned n = 1; n < b->count; n++)
+        if (b->r[n].dev != d || b->r[n].range != range) b->r[kept++] = b->r[n];
+    if (kept == b->count) return;
+    b->count = kept;
+    memset(b->index, 0, sizeof b->index);
+    for (unsigned n = 1; n < b->count; n++) index_range(b, n);
 }
 
 /* The range, if its device takes an access of this size whole. */
