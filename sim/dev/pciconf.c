@@ -1,12 +1,14 @@
-/* PCI configuration mechanism 1, ports CF8H and CFCH: a bus without devices. PCI Local Bus Specification 3.0, "Software
- * Generation of Configuration Transactions": a read that nobody answers gives ones. Bytes of port CF9H are the
+/* PCI configuration mechanism 1, ports CF8H and CFCH. PCI Local Bus Specification 3.0, "Software Generation of
+ * Configuration Transactions": a read that nobody answers gives ones. Bytes of port CF9H are the
  * chipset's reset control register (Intel 82371SB (PIIX3) data sheet, "RC - Reset Control Register"). */
 #include "sim/dev/dev.h"
+#include "sim/dev/pci.h"
 
 enum pci_range { RANGE_ADDRESS, RANGE_DATA };
-#define ADDRESS_BITS 0x80FFFFFCu
-#define RESET_PORT   1    /* offset of CF9H */
-#define RESET_CPU    0x04 /* going from 0 to 1 resets */
+#define ADDRESS_BITS   0x80FFFFFCu
+#define ADDRESS_ENABLE 0x80000000u
+#define RESET_PORT     1    /* offset of CF9H */
+#define RESET_CPU      0x04 /* going from 0 to 1 resets */
 
 struct pciconf {
     struct device dev;
@@ -14,8 +16,21 @@ struct pciconf {
     uint8_t reset_control;
 };
 
+static uint32_t data_read(const struct pciconf *p, unsigned offset, unsigned size) {
+    uint32_t a = p->address;
+    if (!(a & ADDRESS_ENABLE)) return ~0u;
+    return pci_config_read(p->dev.machine->pci, a >> 16 & 0xFF, (uint8_t)(a >> 8), (a & 0xFC) + offset, size);
+}
+
+static void data_write(const struct pciconf *p, unsigned offset, unsigned size, uint32_t val) {
+    uint32_t a = p->address;
+    if (!(a & ADDRESS_ENABLE)) return;
+    pci_config_write(p->dev.machine->pci, a >> 16 & 0xFF, (uint8_t)(a >> 8), (a & 0xFC) + offset, size, val);
+}
+
 static uint64_t pciconf_read(struct device *d, unsigned range, uint64_t offset, unsigned size) {
     const struct pciconf *p = (struct pciconf *)d;
+    if (range == RANGE_DATA) return data_read(p, (unsigned)offset, size);
     if (range == RANGE_ADDRESS && offset == 0 && size == 4) return p->address;
     if (range == RANGE_ADDRESS && offset == RESET_PORT && size == 1) return p->reset_control;
     return ~0ull;
@@ -23,6 +38,7 @@ static uint64_t pciconf_read(struct device *d, unsigned range, uint64_t offset, 
 
 static void pciconf_write(struct device *d, unsigned range, uint64_t offset, unsigned size, uint64_t val) {
     struct pciconf *p = (struct pciconf *)d;
+    if (range == RANGE_DATA) data_write(p, (unsigned)offset, size, (uint32_t)val);
     if (range == RANGE_ADDRESS && offset == 0 && size == 4) p->address = (uint32_t)val & ADDRESS_BITS;
     if (range != RANGE_ADDRESS || offset != RESET_PORT || size != 1) return;
     if ((val & RESET_CPU) && !(p->reset_control & RESET_CPU)) machine_request_reset(d->machine, "port CF9H");

@@ -69,6 +69,7 @@ void machine_destroy(struct machine *m) {
     for (unsigned i = 0; i < m->cpu_count; i++) cpu_destroy(m->cpu[i]);
     if (m->blocks) block_cache_destroy(m->blocks);
     ports_destroy(m);
+    free(m->pci);
     memory_destroy(m);
     free((void *)(uintptr_t)m->ops);
     free(m->stop_report);

@@ -49,6 +49,7 @@ struct mem_window {
     uint8_t takes;       /* enum mem_takes */
     uint8_t when;        /* enum mem_when */
     bool guarded;        /* writes go to the device, or nowhere */
+    bool beneath;        /* under RAM and all windows that are not: what the bus decodes when nobody else does */
     uint8_t *host;       /* RAM or machine_alloc_memory() */
     struct device *dev;
     unsigned range; /* handed back to read and write; with dev the name of the window */
@@ -199,6 +200,7 @@ struct machine {
     struct device *devices[64];
     unsigned device_count;
     struct device *pic, *ioapic, *kbc, *ferr; /* the ones others call */
+    struct pci_bus *pci;                      /* sim/dev/pci.h */
 
     enum stop_reason stop;
     int exit_status;      /* value written to the exit port */

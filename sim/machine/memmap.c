@@ -12,7 +12,10 @@ void memmap_init(struct mem_map *map) {
 
 bool memmap_add(struct mem_map *map, const struct mem_window *w) {
     if (map->count == MAX_WINDOWS || !w->size || w->base + (w->size - 1) < w->base) return false;
-    map->window[map->count++] = *w;
+    unsigned at = map->count++;
+    if (w->beneath)
+        for (; at > 1 && !map->window[at - 1].beneath; at--) map->window[at] = map->window[at - 1];
+    map->window[at] = *w;
     return true;
 }
 
