@@ -98,9 +98,9 @@ struct mmu_result {
                     */
     bool readable; /* the same for reads (false: execute-only or protection keys) */
     bool global;
-    uint8_t memtype; /* enum mmu_memtype, effective */
-    bool has_table;  /* MMU_OK under paging, and not a 4 MiB page: `table` may be kept */
-    struct mmu_table table;
+    uint8_t memtype;        /* enum mmu_memtype, effective */
+    bool has_table;         /* MMU_OK under paging, and not a 4 MiB page: `table` may be kept */
+    struct mmu_table table; /* undefined otherwise; the last member */
 };
 
 /* Translate `la` for `access`. Sets accessed and dirty bits as the manual says (unless MMU_PEEK). */

@@ -226,7 +226,7 @@ static void translate_unpaged(const struct mmu_state *s, const struct mmu_phys *
 }
 
 static void begin(uint64_t la, struct mmu_result *r) {
-    memset(r, 0, sizeof(*r));
+    memset(r, 0, offsetof(struct mmu_result, table));
     r->la = la;
     r->linear_shift = 12;
     r->memtype = MT_WB;

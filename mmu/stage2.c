@@ -180,7 +180,7 @@ void stage2_report(const struct mmu_state *s, const struct stage2 *s2, uint64_t 
 void mmu_stage2(const struct mmu_state *s, const struct mmu_phys *phys, uint64_t gpa, unsigned access, bool table,
                 struct mmu_result *r) {
     struct stage2 s2;
-    memset(r, 0, sizeof(*r));
+    memset(r, 0, offsetof(struct mmu_result, table));
     r->gpa = r->phys = gpa;
     r->memtype = MT_WB;
     r->linear_shift = r->page_shift = 12;

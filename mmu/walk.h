@@ -4,6 +4,7 @@
 #ifndef HVSIM_MMU_WALK_H
 #define HVSIM_MMU_WALK_H
 
+#include <stddef.h>
 #include <string.h>
 
 #include "mmu/format.h"

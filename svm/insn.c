@@ -101,7 +101,9 @@ static void body_stgi(struct cpu *cpu, const struct insn *i) {
     (void)i;
     intercept(cpu, VMEXIT_STGI);
     cpu->intr.gif = true;
-    cpu_break(cpu);
+    if (!(cpu->intr.attn | cpu->dbg.pending) || cpu->step) return;
+    cpu_commit_insn(cpu);
+    cpu_resume(cpu);
 }
 
 static void body_clgi(struct cpu *cpu, const struct insn *i) {

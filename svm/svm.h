@@ -2,6 +2,8 @@
 #ifndef HVSIM_SVM_SVM_H
 #define HVSIM_SVM_SVM_H
 
+#include <string.h>
+
 #include "sim/arch/svm.h"
 #include "sim/core/cpu.h"
 #include "sim/core/fault.h"
@@ -23,6 +25,14 @@ struct svm_host {
 enum { SVM_SLOT_NPF = SVM_EXIT_SLOTS, SVM_SLOT_INVALID, SVM_SLOTS };
 #define SVM_RING 16
 
+/* ES, CS, SS and DS as VMRUN loaded them last: seldom does a VMCB hold others the next time, or #VMEXIT find others. */
+struct svm_guest_segs {
+    bool valid;
+    struct vmcb_seg from[4]; /* what was loaded */
+    struct seg seg[4];       /* what it became */
+    struct vmcb_seg back[4]; /* what #VMEXIT makes of that */
+};
+
 struct svm_exit_stat {
     uint64_t count;
     uint64_t followed, cycles, min, max; /* by a VMRUN, that many cycles later */
@@ -42,6 +52,7 @@ struct svm {
     struct vmcb vmcb;   /* the processor's copy: what clean bits may refer to */
     uint64_t cached_pa; /* VMCB that the copy is of; ~0 none */
     struct svm_host host;
+    struct svm_guest_segs segs;
     bool np, v_intr_masking, host_if, nrips, lbr;
     bool cet; /* the processor has shadow stacks */
     uint64_t tsc_offset;
@@ -138,6 +149,15 @@ static inline void svm_seg_store(struct vmcb_seg *to, const struct seg *seg) {
     to->attrib = (uint16_t)(seg->ar & AR_UNUSABLE ? attrib & ~VMCB_ATTRIB_P : attrib);
     to->limit = seg->limit;
     to->base = seg->base;
+}
+
+/* What differs, 0: nothing */
+static inline uint64_t svm_seg_differs(const struct seg *a, const struct seg *b) {
+    uint64_t x, y; /* limit and attributes at once */
+    _Static_assert(offsetof(struct seg, ar) == offsetof(struct seg, limit) + 4, "one behind the other");
+    memcpy(&x, &a->limit, 8);
+    memcpy(&y, &b->limit, 8);
+    return (a->base ^ b->base) | (x ^ y) | (uint64_t)(a->sel ^ b->sel);
 }
 
 /* ---- vmrun.c ---- */

@@ -11,58 +11,60 @@
 
 #define CLEAN_WARNINGS 8 /* printed at most */
 
+/* APM 2, table "VMCB Clean Field": what each bit stands for; rows without one (0) are read at every VMRUN. */
+#define PARTS(X)                                                                                                       \
+    X(VMCB_CLEAN_I, control.intercept, "the intercept vectors")                                                        \
+    X(VMCB_CLEAN_I, control.pause_filter_threshold, "the pause filter threshold")                                      \
+    X(VMCB_CLEAN_I, control.pause_filter_count, "the pause filter count")                                              \
+    X(VMCB_CLEAN_I, control.tsc_offset, "TSC_OFFSET")                                                                  \
+    X(VMCB_CLEAN_IOPM, control.iopm_base_pa, "IOPM_BASE_PA")                                                           \
+    X(VMCB_CLEAN_IOPM, control.msrpm_base_pa, "MSRPM_BASE_PA")                                                         \
+    X(VMCB_CLEAN_ASID, control.guest_asid, "GUEST_ASID")                                                               \
+    X(VMCB_CLEAN_TPR, control.v_intr, "V_TPR, V_IRQ and their neighbours")                                             \
+    X(VMCB_CLEAN_NP, control.n_cr3, "N_CR3")                                                                           \
+    X(VMCB_CLEAN_NP, save.g_pat, "G_PAT")                                                                              \
+    X(VMCB_CLEAN_CRX, save.efer, "EFER")                                                                               \
+    X(VMCB_CLEAN_CRX, save.cr4, "CR4")                                                                                 \
+    X(VMCB_CLEAN_CRX, save.cr3, "CR3")                                                                                 \
+    X(VMCB_CLEAN_CRX, save.cr0, "CR0")                                                                                 \
+    X(VMCB_CLEAN_DRX, save.dr7, "DR7")                                                                                 \
+    X(VMCB_CLEAN_DRX, save.dr6, "DR6")                                                                                 \
+    X(VMCB_CLEAN_DT, save.gdtr, "GDTR")                                                                                \
+    X(VMCB_CLEAN_DT, save.idtr, "IDTR")                                                                                \
+    X(VMCB_CLEAN_SEG, save.es, "ES")                                                                                   \
+    X(VMCB_CLEAN_SEG, save.cs, "CS")                                                                                   \
+    X(VMCB_CLEAN_SEG, save.ss, "SS")                                                                                   \
+    X(VMCB_CLEAN_SEG, save.ds, "DS")                                                                                   \
+    X(VMCB_CLEAN_SEG, save.cpl, "CPL")                                                                                 \
+    X(VMCB_CLEAN_CR2, save.cr2, "CR2")                                                                                 \
+    X(VMCB_CLEAN_LBR, save.dbgctl, "DBGCTL")                                                                           \
+    X(VMCB_CLEAN_LBR, save.br_from, "BR_FROM")                                                                         \
+    X(VMCB_CLEAN_LBR, save.br_to, "BR_TO")                                                                             \
+    X(VMCB_CLEAN_LBR, save.lastexcp_from, "LASTEXCPFROM")                                                              \
+    X(VMCB_CLEAN_LBR, save.lastexcp_to, "LASTEXCPTO")                                                                  \
+    X(VMCB_CLEAN_CET, save.s_cet, "S_CET")                                                                             \
+    X(VMCB_CLEAN_CET, save.ssp, "SSP")                                                                                 \
+    X(VMCB_CLEAN_CET, save.isst_addr, "ISST_ADDR")                                                                     \
+    X(0, control.tlb_control, NULL)                                                                                    \
+    X(0, control.interrupt_shadow, NULL)                                                                               \
+    X(0, control.np_enable, NULL)                                                                                      \
+    X(0, control.eventinj, NULL)                                                                                       \
+    X(0, control.lbr_virt, NULL)                                                                                       \
+    X(0, control.clean, NULL)                                                                                          \
+    X(0, control.nrip, NULL)                                                                                           \
+    X(0, save.rflags, NULL)                                                                                            \
+    X(0, save.rip, NULL)                                                                                               \
+    X(0, save.rsp, NULL)                                                                                               \
+    X(0, save.rax, NULL)
+
 struct range {
     uint16_t clean, offset, size;
     const char *what;
 };
-#define PART(bit, member, text)                                                                                        \
-    { bit, offsetof(struct vmcb, member), sizeof(((struct vmcb *)0)->member), text }
-
-/* APM 2, table "VMCB Clean Field": what each bit stands for. Rows without a bit are read at every VMRUN. */
 static const struct range read_ranges[] = {
-    PART(VMCB_CLEAN_I, control.intercept, "the intercept vectors"),
-    PART(VMCB_CLEAN_I, control.pause_filter_threshold, "the pause filter threshold"),
-    PART(VMCB_CLEAN_I, control.pause_filter_count, "the pause filter count"),
-    PART(VMCB_CLEAN_I, control.tsc_offset, "TSC_OFFSET"),
-    PART(VMCB_CLEAN_IOPM, control.iopm_base_pa, "IOPM_BASE_PA"),
-    PART(VMCB_CLEAN_IOPM, control.msrpm_base_pa, "MSRPM_BASE_PA"),
-    PART(VMCB_CLEAN_ASID, control.guest_asid, "GUEST_ASID"),
-    PART(VMCB_CLEAN_TPR, control.v_intr, "V_TPR, V_IRQ and their neighbours"),
-    PART(VMCB_CLEAN_NP, control.n_cr3, "N_CR3"),
-    PART(VMCB_CLEAN_NP, save.g_pat, "G_PAT"),
-    PART(VMCB_CLEAN_CRX, save.efer, "EFER"),
-    PART(VMCB_CLEAN_CRX, save.cr4, "CR4"),
-    PART(VMCB_CLEAN_CRX, save.cr3, "CR3"),
-    PART(VMCB_CLEAN_CRX, save.cr0, "CR0"),
-    PART(VMCB_CLEAN_DRX, save.dr7, "DR7"),
-    PART(VMCB_CLEAN_DRX, save.dr6, "DR6"),
-    PART(VMCB_CLEAN_DT, save.gdtr, "GDTR"),
-    PART(VMCB_CLEAN_DT, save.idtr, "IDTR"),
-    PART(VMCB_CLEAN_SEG, save.es, "ES"),
-    PART(VMCB_CLEAN_SEG, save.cs, "CS"),
-    PART(VMCB_CLEAN_SEG, save.ss, "SS"),
-    PART(VMCB_CLEAN_SEG, save.ds, "DS"),
-    PART(VMCB_CLEAN_SEG, save.cpl, "CPL"),
-    PART(VMCB_CLEAN_CR2, save.cr2, "CR2"),
-    PART(VMCB_CLEAN_LBR, save.dbgctl, "DBGCTL"),
-    PART(VMCB_CLEAN_LBR, save.br_from, "BR_FROM"),
-    PART(VMCB_CLEAN_LBR, save.br_to, "BR_TO"),
-    PART(VMCB_CLEAN_LBR, save.lastexcp_from, "LASTEXCPFROM"),
-    PART(VMCB_CLEAN_LBR, save.lastexcp_to, "LASTEXCPTO"),
-    PART(VMCB_CLEAN_CET, save.s_cet, "S_CET"),
-    PART(VMCB_CLEAN_CET, save.ssp, "SSP"),
-    PART(VMCB_CLEAN_CET, save.isst_addr, "ISST_ADDR"),
-    PART(0, control.tlb_control, NULL),
-    PART(0, control.interrupt_shadow, NULL),
-    PART(0, control.np_enable, NULL),
-    PART(0, control.eventinj, NULL),
-    PART(0, control.lbr_virt, NULL),
-    PART(0, control.clean, NULL),
-    PART(0, control.nrip, NULL),
-    PART(0, save.rflags, NULL),
-    PART(0, save.rip, NULL),
-    PART(0, save.rsp, NULL),
-    PART(0, save.rax, NULL),
+#define PART(bit, member, text) {bit, offsetof(struct vmcb, member), sizeof(((struct vmcb *)0)->member), text},
+    PARTS(PART)
+#undef PART
 };
 
 /* A hypervisor that changes a field without clearing its clean bit works here or there, by luck. Say so. */
@@ -76,68 +78,52 @@ static void warn_stale(struct cpu *cpu, const struct range *r) {
             s->vmcb_pa, r->what, __builtin_ctz(r->clean), cpu->rip);
 }
 
-/* Copy all but what is clean. */
-static void read_changed(struct cpu *cpu, const struct vmcb *from, uint32_t clean) {
-    struct vmcb *to = &svm_of(cpu)->vmcb;
+static void warn_all_stale(struct cpu *cpu, const struct vmcb *from, uint32_t clean) {
+    const char *mine = (const char *)&svm_of(cpu)->vmcb, *theirs = (const char *)from;
     for (unsigned n = 0; n < sizeof read_ranges / sizeof read_ranges[0]; n++) {
         const struct range *r = &read_ranges[n];
-        const char *src = (const char *)from + r->offset;
-        char *dst = (char *)to + r->offset;
-        if (!(r->clean & clean))
-            memcpy(dst, src, r->size);
-        else if (memcmp(dst, src, r->size))
-            warn_stale(cpu, r);
+        if (r->clean & clean && memcmp(mine + r->offset, theirs + r->offset, r->size)) warn_stale(cpu, r);
     }
 }
 
-/* All of it: the rows of read_ranges, as moves. */
-void svm_vmcb_copy(struct vmcb *to, const struct vmcb *from) {
-    const struct vmcb_control *c = &from->control;
-    const struct vmcb_save *v = &from->save;
-    memcpy(to->control.intercept, c->intercept, sizeof c->intercept);
-    to->control.pause_filter_threshold = c->pause_filter_threshold;
-    to->control.pause_filter_count = c->pause_filter_count;
-    to->control.iopm_base_pa = c->iopm_base_pa;
-    to->control.msrpm_base_pa = c->msrpm_base_pa;
-    to->control.tsc_offset = c->tsc_offset;
-    to->control.guest_asid = c->guest_asid;
-    to->control.tlb_control = c->tlb_control;
-    to->control.v_intr = c->v_intr;
-    to->control.interrupt_shadow = c->interrupt_shadow;
-    to->control.np_enable = c->np_enable;
-    to->control.eventinj = c->eventinj;
-    to->control.n_cr3 = c->n_cr3;
-    to->control.lbr_virt = c->lbr_virt;
-    to->control.clean = c->clean;
-    to->control.nrip = c->nrip;
-    to->save.es = v->es;
-    to->save.cs = v->cs;
-    to->save.ss = v->ss;
-    to->save.ds = v->ds;
-    to->save.gdtr = v->gdtr;
-    to->save.idtr = v->idtr;
-    to->save.cpl = v->cpl;
-    to->save.efer = v->efer;
-    to->save.cr4 = v->cr4;
-    to->save.cr3 = v->cr3;
-    to->save.cr0 = v->cr0;
-    to->save.dr7 = v->dr7;
-    to->save.dr6 = v->dr6;
-    to->save.rflags = v->rflags;
-    to->save.rip = v->rip;
-    to->save.rsp = v->rsp;
-    to->save.s_cet = v->s_cet;
-    to->save.ssp = v->ssp;
-    to->save.isst_addr = v->isst_addr;
-    to->save.rax = v->rax;
-    to->save.cr2 = v->cr2;
-    to->save.g_pat = v->g_pat;
-    to->save.dbgctl = v->dbgctl;
-    to->save.br_from = v->br_from;
-    to->save.br_to = v->br_to;
-    to->save.lastexcp_from = v->lastexcp_from;
-    to->save.lastexcp_to = v->lastexcp_to;
+/* Do `size` bytes differ? Inlined with a size that is known. */
+static inline uint64_t differs(const void *a, const void *b, unsigned size) {
+    uint64_t x, y, d = 0;
+    if (size < 8) {
+        x = y = 0;
+        memcpy(&x, a, size);
+        memcpy(&y, b, size);
+        return x ^ y;
+    }
+    for (unsigned n = 0; n < size; n += 8) {
+        memcpy(&x, (const char *)a + n, 8);
+        memcpy(&y, (const char *)b + n, 8);
+        d |= x ^ y;
+    }
+    return d;
 }
+
+/* All but what is clean */
+static void read_changed(struct cpu *cpu, const struct vmcb *from, uint32_t clean) {
+    struct vmcb *to = &svm_of(cpu)->vmcb;
+    uint64_t stale = 0;
+#define PART(bit, member, text)                                                                                        \
+    _Static_assert(sizeof to->member < 8 || sizeof to->member % 8 == 0, "differs() looks at whole words");             \
+    if ((bit)&clean)                                                                                                   \
+        stale |= differs(&to->member, &from->member, sizeof to->member);                                               \
+    else                                                                                                               \
+        memcpy(&to->member, &from->member, sizeof to->member);
+    PARTS(PART)
+#undef PART
+    if (__builtin_expect(stale != 0, 0)) warn_all_stale(cpu, from, clean);
+}
+
+void svm_vmcb_copy(struct vmcb *to, const struct vmcb *from) {
+#define PART(bit, member, text) memcpy(&to->member, &from->member, sizeof to->member);
+    PARTS(PART)
+#undef PART
+}
+#undef PARTS
 
 bool svm_vmcb_reads(unsigned offset) {
     for (unsigned n = 0; n < sizeof read_ranges / sizeof read_ranges[0]; n++)

@@ -17,9 +17,9 @@ static bool saves_nrip(uint64_t code) {
 
 /* Bytes of code that was just fetched: most often the fetch's own translation is still there. */
 static bool peek_code(struct cpu *cpu, uint64_t la, uint8_t *out, unsigned size) {
-    const struct itlb_entry *e = &cpu->tlb.ie[(la >> 12) % ITLB_ENTRIES];
-    if (e->tag != ((la & PAGE_MASK) | tlb_exec_ctx(cpu))) return mem_peek(cpu, la, out, size);
-    const uint8_t *host = ram_ptr(cpu->machine, e->phys | (la & 0xFFF), false);
+    uint64_t phys;
+    if (!tlb_find_code(cpu, la, &phys)) return mem_peek(cpu, la, out, size);
+    const uint8_t *host = ram_ptr(cpu->machine, phys, false);
     if (!host) return false;
     memcpy(out, host, size);
     return true;
@@ -41,11 +41,14 @@ static void save_insn_bytes(struct cpu *cpu, struct svm *s, uint64_t code, uint6
         k->bytes_fetched = sizeof k->insn_bytes;
 }
 
-static void save_segments(const struct cpu *cpu, struct vmcb_save *v) {
-    svm_seg_store(&v->es, &cpu->seg[SEG_ES]);
-    svm_seg_store(&v->cs, &cpu->seg[SEG_CS]);
-    svm_seg_store(&v->ss, &cpu->seg[SEG_SS]);
-    svm_seg_store(&v->ds, &cpu->seg[SEG_DS]);
+static void save_segments(const struct cpu *cpu, const struct svm_guest_segs *g, struct vmcb_save *v) {
+    const struct seg *now = cpu->seg, *then = g->seg;
+    struct vmcb_seg *to = &v->es; /* ES, CS, SS, DS */
+    if (g->valid && !(svm_seg_differs(&now[SEG_ES], &then[SEG_ES]) | svm_seg_differs(&now[SEG_CS], &then[SEG_CS]) |
+                      svm_seg_differs(&now[SEG_SS], &then[SEG_SS]) | svm_seg_differs(&now[SEG_DS], &then[SEG_DS])))
+        memcpy(to, g->back, sizeof g->back);
+    else
+        for (unsigned n = SEG_ES; n <= SEG_DS; n++) svm_seg_store(&to[n], &now[n]);
     v->gdtr.base = cpu->ctl.gdtr.base;
     v->gdtr.limit = cpu->ctl.gdtr.limit;
     v->idtr.base = cpu->ctl.idtr.base;
@@ -55,7 +58,7 @@ static void save_segments(const struct cpu *cpu, struct vmcb_save *v) {
 
 static void save_guest(struct cpu *cpu, struct svm *s, uint64_t rip) {
     struct vmcb_save *v = &s->vmcb.save;
-    save_segments(cpu, v);
+    save_segments(cpu, &s->segs, v);
     v->efer = cpu->ctl.efer;
     v->cr0 = cpu->ctl.cr0;
     v->cr2 = cpu->ctl.cr2;

@@ -16,9 +16,6 @@
 
 /* ---- the host ---- */
 
-static uint64_t seg_differs(const struct seg *a, const struct seg *b) {
-    return (a->base ^ b->base) | (a->limit ^ b->limit) | (a->ar ^ b->ar) | (uint64_t)(a->sel ^ b->sel);
-}
 static uint64_t dtable_differs(const struct dtable *a, const struct dtable *b) {
     return (a->base ^ b->base) | (uint64_t)(a->limit ^ b->limit);
 }
@@ -26,8 +23,8 @@ static uint64_t dtable_differs(const struct dtable *a, const struct dtable *b) {
 /* What a hypervisor seldom changes between two VMRUNs */
 static bool host_unchanged(const struct cpu *cpu, const struct svm_host *h) {
     const struct ctl_regs *c = &cpu->ctl;
-    return !(seg_differs(&cpu->seg[SEG_ES], &h->es) | seg_differs(&cpu->seg[SEG_CS], &h->cs) |
-             seg_differs(&cpu->seg[SEG_SS], &h->ss) | seg_differs(&cpu->seg[SEG_DS], &h->ds) |
+    return !(svm_seg_differs(&cpu->seg[SEG_ES], &h->es) | svm_seg_differs(&cpu->seg[SEG_CS], &h->cs) |
+             svm_seg_differs(&cpu->seg[SEG_SS], &h->ss) | svm_seg_differs(&cpu->seg[SEG_DS], &h->ds) |
              dtable_differs(&c->gdtr, &h->gdtr) | dtable_differs(&c->idtr, &h->idtr) | (c->efer ^ h->efer) |
              (c->cr0 ^ h->cr0) | (c->cr3 ^ h->cr3) | (c->cr4 ^ h->cr4));
 }
@@ -165,14 +162,34 @@ static void check(struct cpu *cpu) {
 
 /* ---- the guest ---- */
 
+static bool same_segments(const struct vmcb_seg *a, const struct vmcb_seg *b) {
+    uint64_t x[8], y[8], differs = 0;
+    _Static_assert(sizeof x == 4 * sizeof *a, "four");
+    memcpy(x, a, sizeof x);
+    memcpy(y, b, sizeof y);
+    for (unsigned n = 0; n < 8; n++) differs |= x[n] ^ y[n];
+    return !differs;
+}
+
+static void convert_segments(const struct cpu *cpu, struct svm_guest_segs *g, const struct vmcb_seg *from) {
+    for (unsigned n = SEG_ES; n <= SEG_DS; n++) {
+        struct seg *seg = &g->seg[n];
+        svm_seg_load(seg, &from[n]);
+        seg->base = svm_canonical(cpu, seg->base);
+        /* never null: only L, D and R are looked at */
+        if (n == SEG_CS) seg->ar = (seg->ar & ~AR_UNUSABLE) | AR_P | AR_S | AR_CODE | AR_ACCESSED;
+        g->from[n] = from[n];
+        svm_seg_store(&g->back[n], seg);
+    }
+    g->valid = true;
+}
+
 static void load_segments(struct cpu *cpu, const struct vmcb_save *v) {
-    svm_seg_load(&cpu->seg[SEG_ES], &v->es);
-    svm_seg_load(&cpu->seg[SEG_CS], &v->cs);
-    svm_seg_load(&cpu->seg[SEG_SS], &v->ss);
-    svm_seg_load(&cpu->seg[SEG_DS], &v->ds);
-    for (unsigned n = SEG_ES; n <= SEG_DS; n++) cpu->seg[n].base = svm_canonical(cpu, cpu->seg[n].base);
-    struct seg *cs = &cpu->seg[SEG_CS]; /* never null: only L, D and R are looked at */
-    cs->ar = (cs->ar & ~AR_UNUSABLE) | AR_P | AR_S | AR_CODE | AR_ACCESSED;
+    struct svm_guest_segs *g = &svm_of(cpu)->segs;
+    const struct vmcb_seg *from = &v->es; /* ES, CS, SS, DS, in the order of enum seg_id */
+    _Static_assert(offsetof(struct vmcb_save, ds) == SEG_DS * sizeof *from, "one behind the other");
+    if (!g->valid || !same_segments(from, g->from)) convert_segments(cpu, g, from);
+    memcpy(&cpu->seg[SEG_ES], g->seg, sizeof g->seg);
     cpu->ctl.gdtr = (struct dtable){svm_canonical(cpu, v->gdtr.base), (uint16_t)v->gdtr.limit};
     cpu->ctl.idtr = (struct dtable){svm_canonical(cpu, v->idtr.base), (uint16_t)v->idtr.limit};
 }

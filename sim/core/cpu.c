@@ -105,7 +105,6 @@ void cpu_update_mode(struct cpu *cpu) {
     }
     cpu->mode = (uint8_t)mode_of(cpu);
     tlb_select(cpu);
-    cpu->fetch_key = (uint64_t)tlb_exec_ctx(cpu) << 8 | cpu->mode;
 }
 
 void flags_load(struct cpu *cpu, uint32_t value) {

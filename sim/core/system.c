@@ -70,9 +70,11 @@ static bool undefined_now(const struct cpu *cpu, const struct insn *i) {
 
 /* #UD by mode and feature comes before everything else. SDM 2, "Exceptions" of each instruction */
 static bool undefined(const struct cpu *cpu, const struct insn *i, const struct insn_row *row) {
-    if ((row->attrs & A_PROT) && !cpu_is_prot(cpu)) return true;
-    if ((row->attrs & A_NO64) && cpu_is_64(cpu)) return true;
-    if ((row->attrs & A_ONLY64) && !cpu_is_64(cpu)) return true;
+    if (row->attrs & (A_PROT | A_NO64 | A_ONLY64)) {
+        if ((row->attrs & A_PROT) && !cpu_is_prot(cpu)) return true;
+        if ((row->attrs & A_NO64) && cpu_is_64(cpu)) return true;
+        if ((row->attrs & A_ONLY64) && !cpu_is_64(cpu)) return true;
+    }
     return !cpu_has(cpu, (enum feature)row->feature) || undefined_now(cpu, i);
 }
 

@@ -212,6 +212,7 @@ void tlb_select(struct cpu *cpu) {
         t->space = to;
     }
     choose_data(cpu);
+    choose_code(cpu);
 }
 
 uint64_t tlb_exec_ctx(struct cpu *cpu) { return number(cpu, exec_variant(cpu)); }
@@ -253,11 +254,19 @@ void tlb_insert_bus(struct cpu *cpu, uint64_t la, enum tlb_variant variant, cons
 
 void tlb_insert_code(struct cpu *cpu, uint64_t la, const struct mmu_result *r) {
     struct tlb *t = &cpu->tlb;
-    struct itlb_entry *e = &t->ie[(la >> 12) % ITLB_ENTRIES];
-    e->tag = (la & PAGE_MASK) | tlb_exec_ctx(cpu);
+    uint64_t ctx = tlb_exec_ctx(cpu);
+    struct itlb_entry *e = &t->ie[itlb_index(la, ctx)];
+    e->tag = (la & PAGE_MASK) | ctx;
     e->phys = r->phys & PAGE_MASK;
     filter_add(&t->space->code, la, r->linear_shift);
     if (r->linear_shift != 12) t->space->large_shifts |= 1u << r->linear_shift;
+}
+
+bool tlb_find_code(struct cpu *cpu, uint64_t la, uint64_t *phys) {
+    uint64_t ctx = tlb_exec_ctx(cpu);
+    const struct itlb_entry *e = &cpu->tlb.ie[itlb_index(la, ctx)];
+    *phys = e->phys | (la & 0xFFF);
+    return e->tag == ((la & PAGE_MASK) | ctx);
 }
 
 /* ---- flushing ---- */

@@ -116,20 +116,23 @@ struct tlb {
 };
 
 static inline unsigned tlb_index(uint64_t la) { return (la >> 12) & (TLB_ENTRIES - 1); }
+/* A hypervisor and its guest may run at the same addresses: the context takes part. */
+static inline unsigned itlb_index(uint64_t la, uint64_t ctx) { return ((la >> 12) ^ ctx * 37) % ITLB_ENTRIES; }
 
-/* Select the space for the present control state and the context for the present privilege (called by cpu_update_mode).
- */
+/* Select the space for the present control state and the contexts for the present privilege and mode (called by
+ * cpu_update_mode). */
 void tlb_select(struct cpu *cpu);
 /* What a walk depends on now, whatever space is selected. CR3 and PDPTEs are left to the caller. */
 void tlb_walk_state(const struct cpu *cpu, struct mmu_state *s);
-/* The context number of instruction fetches at the present privilege (for cpu->fetch_key); never TLB_CTX_NONE. Flushes
- * set cpu->fetch_key anew themselves. */
+/* The context number of instruction fetches at the present privilege, as in cpu->fetch_key; never TLB_CTX_NONE. */
 uint64_t tlb_exec_ctx(struct cpu *cpu);
 /* Remember a translation for data (`host`: the page) or for fetches in the current space. */
 void tlb_insert(struct cpu *cpu, uint64_t la, enum tlb_variant variant, const struct mmu_result *r, uint8_t *host,
                 bool writable);
 void tlb_insert_code(struct cpu *cpu, uint64_t la, const struct mmu_result *r);
 void tlb_insert_bus(struct cpu *cpu, uint64_t la, enum tlb_variant variant, const struct mmu_result *r);
+/* Where a fetch at `la` is kept to be translated to; false: it isn't. */
+bool tlb_find_code(struct cpu *cpu, uint64_t la, uint64_t *phys);
 /* Context number under which code is fetched now (never 0). */
 uint64_t tlb_exec_ctx(struct cpu *cpu);
 /* Forget everything. */

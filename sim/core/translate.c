@@ -207,9 +207,8 @@ static uint64_t fetch_refill(struct cpu *cpu, uint64_t la) {
 }
 
 uint64_t mem_fetch_translate(struct cpu *cpu, uint64_t la) {
-    const struct itlb_entry *e = &cpu->tlb.ie[(la >> 12) % ITLB_ENTRIES];
-    if (e->tag == ((la & PAGE_MASK) | tlb_exec_ctx(cpu))) return e->phys | (la & 0xFFF);
-    return fetch_refill(cpu, la);
+    uint64_t phys;
+    return tlb_find_code(cpu, la, &phys) ? phys : fetch_refill(cpu, la);
 }
 
 /* ---- PDPTEs ---- */
