@@ -1,58 +1,5 @@
 /* Loaders: good images of each kind, and for each format the ways in which one can be malformed. */
-#include "testsuites/unit/fixture.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "sim/machine/load.h"
-
-#define IMAGE_SIZE 0x3000
-
-/* A file under construction, and the request that loads it. */
-struct image {
-    uint8_t data[IMAGE_SIZE];
-    size_t size;
-    char path[64];
-    struct hvsim_image req;
-    char err[512];
-};
-
-static void put32(uint8_t *p, uint32_t v) { memcpy(p, &v, 4); }
-static void put64(uint8_t *p, uint64_t v) { memcpy(p, &v, 8); }
-static void put16(uint8_t *p, uint16_t v) { memcpy(p, &v, 2); }
-
-static void write_file(const char *path, const void *data, size_t size) {
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(data, 1, size, f), size);
-    fclose(f);
-}
-
-static void image_init(struct image *im, size_t size) {
-    memset(im, 0, sizeof *im);
-    im->size = size;
-    strcpy(im->path, "/tmp/hvsim-loader-XXXXXX");
-    int fd = mkstemp(im->path);
-    assert_true(fd >= 0);
-    close(fd);
-    im->req.path = im->path;
-}
-
-static bool load(struct machine *m, struct image *im) {
-    write_file(im->path, im->data, im->size);
-    bool ok = machine_load(m, &im->req, im->err, sizeof im->err);
-    unlink(im->path);
-    return ok;
-}
-
-/* It is refused, and the message names the file and says this. */
-static void assert_refused(struct machine *m, struct image *im, const char *says) {
-    assert_false(load(m, im));
-    assert_non_null(strstr(im->err, im->path));
-    if (!strstr(im->err, says)) fail_msg("message '%s' does not say '%s'", im->err, says);
-}
+#include "testsuites/unit/loader_image.h"
 
 #define MB1_AT  0x1000u
 #define CODE_AT 0x1100u
@@ -95,20 +42,6 @@ static void make_aout(struct image *im) {
     uint8_t *a = im->data + 0x40 + 12;
     put32(a, 0x100040), put32(a + 4, 0x100000), put32(a + 8, 0), put32(a + 12, 0x104000), put32(a + 16, 0x100080);
     im->data[0x80] = 0xF4;
-}
-
-static uint8_t byte_at(struct machine *m, uint64_t pa) {
-    uint8_t b;
-    assert_true(machine_read(m, pa, &b, 1));
-    return b;
-}
-static uint32_t word_at(struct machine *m, uint64_t pa) {
-    uint8_t b[4];
-    assert_true(machine_read(m, pa, b, 4));
-    return get32(b);
-}
-static void string_at(struct machine *m, uint64_t pa, char *s, size_t size) {
-    assert_true(machine_read(m, pa, s, size));
 }
 
 /* ---- good multiboot 1 images ---- */
@@ -548,8 +481,6 @@ static void test_flat_malformed_requests_are_refused(void **state) {
 }
 
 /* ---- any image ---- */
-
-static uint32_t random_next(uint32_t *state) { return *state = *state * 1664525u + 1013904223u; }
 
 /* Words of the headers replaced by random or extreme ones: each image loads or is refused with a message. */
 static void test_image_with_random_headers_never_crashes(void **state) {
