@@ -25,6 +25,7 @@ enum option_id {
     OPT_TIMEOUT,
     OPT_TRACE,
     OPT_STATS,
+    OPT_HASH,
     OPT_LOAD_ADDRESS,
     OPT_ENTRY,
     OPT_MODE,
@@ -38,7 +39,7 @@ struct request {
     struct hvsim_config config;
     struct hvsim_image image;
     const char *modules[MAX_MODULES];
-    bool stats, help, list_cpus;
+    bool stats, hash, help, list_cpus;
 };
 
 static const struct {
@@ -48,14 +49,15 @@ static const struct {
     {"cpu",              "MODEL",       "processor: NAME[,+FEATURE,-FEATURE...]; `help` lists the models (max-intel)", OPT_CPU             },
     {"memory",           "SIZE",        "memory, such as 64M or 2G; a bare number is MiB (256M)",                      OPT_MEMORY          },
     {"cpus",             "N",           "number of processors, 1 to 64 (1)",                                           OPT_CPUS            },
-    {"append",           "TEXT",        "command line for a multiboot image",                                          OPT_APPEND          },
-    {"initrd",           "FILE[,ARGS]", "boot module for a multiboot image; may be given again",                       OPT_INITRD          },
+    {"append",           "TEXT",        "command line for the image",                                                  OPT_APPEND          },
+    {"initrd",           "FILE[,ARGS]", "initial RAM disk of Linux, or boot module; may be given again",               OPT_INITRD          },
     {"serial",           "WHERE",       "COM1: stdio, file:PATH or none (stdio)",                                      OPT_SERIAL          },
     {"debug-console",    "WHERE",       "port E9H: stdio, file:PATH or none (none)",                                   OPT_DEBUG_CONSOLE   },
     {"max-instructions", "N",           "stop after exactly N instructions",                                           OPT_MAX_INSTRUCTIONS},
     {"timeout",          "SECONDS",     "stop after so many seconds of the host's time",                               OPT_TIMEOUT         },
     {"trace",            "WHAT:FILE",   "write a trace; WHAT of exec, exits, int, io, mmio, msr, all",                 OPT_TRACE           },
     {"stats",            NULL,          "print instruction counts, speed and VM exits at the end",                     OPT_STATS           },
+    {"hash",             NULL,          "print the number of instructions and a hash of the state at the end",         OPT_HASH            },
     {"load-address",     "ADDRESS",     "flat binary: where it goes (7C00H in real mode, else 1 MiB)",                 OPT_LOAD_ADDRESS    },
     {"entry",            "ADDRESS",     "flat binary: where it starts (at its beginning)",                             OPT_ENTRY           },
     {"mode",             "MODE",        "flat binary: real, protected or long (real)",                                 OPT_MODE            },
@@ -68,7 +70,8 @@ static const struct {
 
 static int print_help(void) {
     puts("usage: hvsim run IMAGE [options]\n\n"
-         "Boots a multiboot image (version 1 or 2), or with --mode, --load-address or --entry a flat "
+         "Boots a Linux kernel (bzImage), a multiboot image (version 1 or 2), an ELF image with a PVH entry, or with "
+         "--mode, --load-address or --entry a flat "
          "binary.\n\noptions:");
     for (unsigned i = 0; i < OPTIONS; i++) {
         char left[40];
@@ -226,6 +229,8 @@ static bool apply(struct request *r, enum option_id id, const char *arg) {
         return c->test_device = true;
     case OPT_STATS:
         return r->stats = true;
+    case OPT_HASH:
+        return r->hash = true;
     case OPT_LOAD_ADDRESS:
         return im->has_load_address = parse_number("load-address", arg, UINT64_MAX, &im->load_address);
     case OPT_ENTRY:
@@ -321,6 +326,9 @@ static int run(const struct request *r) {
     sigaction(SIGTERM, &act, NULL);
     int status = finish(h, hvsim_run(h));
     if (r->stats) hvsim_stats(h, stderr);
+    if (r->hash)
+        fprintf(stderr, "hvsim: %llu instructions, state hash %016llx\n", (unsigned long long)hvsim_instructions(h),
+                (unsigned long long)hvsim_state_hash(h));
     running = NULL;
     hvsim_destroy(h);
     return status;

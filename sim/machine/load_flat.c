@@ -45,11 +45,13 @@ bool flat_load(struct loader *l) {
     uint64_t load = r->has_load_address ? r->load_address : r->mode == HVSIM_MODE_REAL ? 0x7C00 : 0x100000;
     uint64_t entry = r->has_entry ? r->entry : load;
     if (r->module_count)
-        return load_fail(l, r->path,
-                         "modules (--initrd) need a multiboot image; a flat binary has no way to find them");
+        return load_fail(
+            l, r->path,
+            "modules (--initrd) need a Linux, multiboot or PVH image; a flat binary has no way to find them");
     if (r->append)
-        return load_fail(l, r->path,
-                         "a command line (--append) needs a multiboot image; a flat binary has no way to find it");
+        return load_fail(
+            l, r->path,
+            "a command line (--append) needs a Linux, multiboot or PVH image; a flat binary has no way to find it");
     if (entry < load || entry - load >= l->image.size)
         return load_fail(l, r->path, "entry %llx is outside the image [%llx, %llx); correct --entry or --load-address",
                          (ull)entry, (ull)load, (ull)load + (ull)l->image.size);

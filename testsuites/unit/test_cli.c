@@ -168,10 +168,12 @@ static void test_cli_stats_and_trace(void **state) {
 static void test_cli_same_run_same_hash(void **state) {
     (void)state;
     char a[4096], b[4096];
-    run("run loop --mode real --max-instructions 12345 --stats", a, sizeof a);
-    run("run loop --mode real --max-instructions 12345 --stats", b, sizeof b);
-    assert_says(a, "state hash");
-    assert_string_equal(strstr(a, "state hash"), strstr(b, "state hash"));
+    run("run loop --mode real --cpus 2 --max-instructions 12345 --hash", a, sizeof a);
+    run("run loop --mode real --cpus 2 --max-instructions 12345 --hash", b, sizeof b);
+    assert_says(a, "12345 instructions, state hash ");
+    assert_string_equal(a, b);
+    run("run loop --mode real --cpus 2 --max-instructions 12346 --hash", b, sizeof b);
+    assert_string_not_equal(strstr(a, "state hash"), strstr(b, "state hash"));
 }
 
 /* What fails says what was found and what was expected; no VM entry needs to be tried for it. */
