@@ -85,8 +85,8 @@ static void test_cli_bad_usage_says_what_to_do(void **state) {
         {"run halt --cpu max-intel,-x2apik --mode real",      "did you mean x2apic"        },
         {"run missing",                                       "missing: cannot open"       },
         {"run halt",                                          "no multiboot header"        },
-        {"run halt --mode real --initrd x",                   "multiboot image"            },
-        {"run halt --mode real --append x",                   "multiboot image"            },
+        {"run halt --mode real --initrd x",                   "a flat binary has no way"            },
+        {"run halt --mode real --append x",                   "a flat binary has no way"            },
         {"run halt --cpus two",                               "1 to 64"                    },
     };
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) check(cases[i][0], 2, cases[i][1]);
