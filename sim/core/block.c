@@ -118,7 +118,7 @@ const struct insn *block_find(const struct cpu *cpu, uint64_t pa) {
 
 static inline struct phys_page *page_of(const struct machine *m, uint64_t pa) {
     uint64_t at = pa & m->a20_mask;
-    if (likely(at < m->plain_low)) return &m->blocks->pages[at >> 12];
+    if (likely(at - m->plain_base < m->plain_size)) return &m->blocks->pages[at >> 12];
     const uint8_t *host = ram_ptr((struct machine *)(uintptr_t)m, pa & PAGE_MASK, false);
     if (!host || host < m->ram || host >= m->ram + m->pool_size) return NULL;
     return &m->blocks->pages[(size_t)(host - m->ram) >> 12];
