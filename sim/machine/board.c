@@ -1,11 +1,13 @@
 /* What is on the board, and where it is wired. Addresses and lines are in the device's own files. */
 #include "sim/dev/dev.h"
+#include "sim/dev/fwcfg.h"
 #include "sim/dev/pci.h"
 #include "sim/machine/internal.h"
 
 bool board_create(struct machine *m, const struct machine_config *c, char *err, size_t err_size) {
     m->pci = pci_bus_create(m);
-    if (!m->pci) return false;
+    m->fwcfg = fwcfg_create(m);
+    if (!m->pci || !m->fwcfg) return false;
     m->pic = pic_create(m);
     m->ioapic = ioapic_create(m);
     m->kbc = kbc_create(m);

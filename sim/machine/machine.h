@@ -201,6 +201,7 @@ struct machine {
     unsigned device_count;
     struct device *pic, *ioapic, *kbc, *ferr; /* the ones others call */
     struct pci_bus *pci;                      /* sim/dev/pci.h */
+    struct device *fwcfg;                     /* sim/dev/fwcfg.h */
 
     enum stop_reason stop;
     int exit_status;      /* value written to the exit port */
