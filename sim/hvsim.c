@@ -149,6 +149,13 @@ API void hvsim_stats(hvsim *h, FILE *out) {
 
 API void hvsim_list_cpus(FILE *out) { model_list(out); }
 
+API bool hvsim_describe_cpu(const char *cpu, FILE *out, char *err, size_t err_size) {
+    struct cpu_model *m = model_parse(cpu, err, (unsigned)err_size);
+    if (m) model_describe(m, out);
+    model_free(m);
+    return m != NULL;
+}
+
 /* ---- registers and memory ---- */
 
 enum reg_kind {

@@ -69,7 +69,9 @@ const char *hvsim_report(const hvsim *h);    /* how and where the last run ended
 uint64_t hvsim_instructions(const hvsim *h); /* executed by all CPUs */
 uint64_t hvsim_state_hash(const hvsim *h);   /* of registers and memory: equal for equal runs */
 void hvsim_stats(hvsim *h, FILE *out);
-void hvsim_list_cpus(FILE *out);
+void hvsim_list_cpus(FILE *out); /* models and features */
+/* What one model has, with its changes ("zen3,-avx"); false with the reason in err. */
+bool hvsim_describe_cpu(const char *cpu, FILE *out, char *err, size_t err_size);
 /* registers and memory of a CPU, for tools and tests; names: "rax".."r15", "rip", "rflags", "cr0".., "cs".. */
 bool hvsim_get_reg(hvsim *h, unsigned cpu, const char *name, uint64_t *val);
 bool hvsim_set_reg(hvsim *h, unsigned cpu, const char *name, uint64_t val);

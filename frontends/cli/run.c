@@ -40,31 +40,32 @@ struct request {
     struct hvsim_image image;
     const char *modules[MAX_MODULES];
     bool stats, hash, help, list_cpus;
+    char described[256]; /* --cpu MODEL,help: the model */
 };
 
 static const struct {
     const char *name, *arg, *help;
     enum option_id id;
 } options[] = {
-    {"cpu",              "MODEL",       "processor: NAME[,+FEATURE,-FEATURE...]; `help` lists the models (max-intel)", OPT_CPU             },
-    {"memory",           "SIZE",        "memory, such as 64M or 2G; a bare number is MiB (256M)",                      OPT_MEMORY          },
-    {"cpus",             "N",           "number of processors, 1 to 64 (1)",                                           OPT_CPUS            },
-    {"append",           "TEXT",        "command line for the image",                                                  OPT_APPEND          },
-    {"initrd",           "FILE[,ARGS]", "initial RAM disk of Linux, or boot module; may be given again",               OPT_INITRD          },
-    {"serial",           "WHERE",       "COM1: stdio, file:PATH or none (stdio)",                                      OPT_SERIAL          },
-    {"debug-console",    "WHERE",       "port E9H: stdio, file:PATH or none (none)",                                   OPT_DEBUG_CONSOLE   },
-    {"max-instructions", "N",           "stop after exactly N instructions",                                           OPT_MAX_INSTRUCTIONS},
-    {"timeout",          "SECONDS",     "stop after so many seconds of the host's time",                               OPT_TIMEOUT         },
-    {"trace",            "WHAT:FILE",   "write a trace; WHAT of exec, exits, int, io, mmio, msr, all",                 OPT_TRACE           },
-    {"stats",            NULL,          "print instruction counts, speed and VM exits at the end",                     OPT_STATS           },
-    {"hash",             NULL,          "print the number of instructions and a hash of the state at the end",         OPT_HASH            },
-    {"load-address",     "ADDRESS",     "flat binary: where it goes (7C00H in real mode, else 1 MiB)",                 OPT_LOAD_ADDRESS    },
-    {"entry",            "ADDRESS",     "flat binary: where it starts (at its beginning)",                             OPT_ENTRY           },
-    {"mode",             "MODE",        "flat binary: real, protected or long (real)",                                 OPT_MODE            },
-    {"syntax",           "SYNTAX",      "disassembly: intel or att (intel)",                                           OPT_SYNTAX          },
-    {"rtc",              "DATE",        "clock at the start, as 2026-01-01T00:00:00",                                  OPT_RTC             },
-    {"test-device",      NULL,          "add what kvm-unit-tests uses of QEMU: pc-testdev and fw_cfg",                 OPT_TEST_DEVICE     },
-    {"help",             NULL,          "this text",                                                                   OPT_HELP            },
+    {"cpu",              "MODEL",       "processor: NAME[,+FEATURE,-FEATURE...][,help]; or `help` (max-intel)", OPT_CPU             },
+    {"memory",           "SIZE",        "memory, such as 64M or 2G; a bare number is MiB (256M)",               OPT_MEMORY          },
+    {"cpus",             "N",           "number of processors, 1 to 64 (1)",                                    OPT_CPUS            },
+    {"append",           "TEXT",        "command line for the image",                                           OPT_APPEND          },
+    {"initrd",           "FILE[,ARGS]", "initial RAM disk of Linux, or boot module; may be given again",        OPT_INITRD          },
+    {"serial",           "WHERE",       "COM1: stdio, file:PATH or none (stdio)",                               OPT_SERIAL          },
+    {"debug-console",    "WHERE",       "port 0xe9: stdio, file:PATH or none (none)",                           OPT_DEBUG_CONSOLE   },
+    {"max-instructions", "N",           "stop after exactly N instructions",                                    OPT_MAX_INSTRUCTIONS},
+    {"timeout",          "SECONDS",     "stop after so many seconds of the host's time",                        OPT_TIMEOUT         },
+    {"trace",            "WHAT:FILE",   "write a trace; WHAT of exec, exits, int, io, mmio, msr, all",          OPT_TRACE           },
+    {"stats",            NULL,          "print instruction counts, speed and VM exits at the end",              OPT_STATS           },
+    {"hash",             NULL,          "print the number of instructions and a hash of the state at the end",  OPT_HASH            },
+    {"load-address",     "ADDRESS",     "flat binary: where it goes (0x7c00 in real mode, else 1 MiB)",         OPT_LOAD_ADDRESS    },
+    {"entry",            "ADDRESS",     "flat binary: where it starts (at its beginning)",                      OPT_ENTRY           },
+    {"mode",             "MODE",        "flat binary: real, protected or long (real)",                          OPT_MODE            },
+    {"syntax",           "SYNTAX",      "disassembly: intel or att (intel)",                                    OPT_SYNTAX          },
+    {"rtc",              "DATE",        "clock at the start, as 2026-01-01T00:00:00",                           OPT_RTC             },
+    {"test-device",      NULL,          "add what kvm-unit-tests uses of QEMU: pc-testdev and fw_cfg",          OPT_TEST_DEVICE     },
+    {"help",             NULL,          "this text",                                                            OPT_HELP            },
 };
 #define OPTIONS (sizeof options / sizeof options[0])
 
@@ -78,7 +79,7 @@ static int print_help(void) {
         snprintf(left, sizeof left, "--%s %s", options[i].name, options[i].arg ? options[i].arg : "");
         printf("  %-24s %s\n", left, options[i].help);
     }
-    puts("\nexit status: (value << 1) | 1 of what the guest writes to port F4H; 0 power-off, 2 bad usage or image, 4 "
+    puts("\nexit status: (value << 1) | 1 of what the guest writes to port 0xf4; 0 power-off, 2 bad usage or image, 4 "
          "triple\n"
          "fault, 6 reset, 8 halted for ever, 10 --max-instructions, 12 --timeout, 14 interrupted");
     return CLI_OK;
@@ -195,6 +196,15 @@ static bool add_module(struct request *r, const char *text) {
     return true;
 }
 
+static bool parse_cpu(const char *text, struct request *r) {
+    const size_t len = strlen(text);
+    r->config.cpu = text;
+    if (!strcmp(text, "help")) r->list_cpus = true;
+    if (len > 5 && len - 5 < sizeof r->described && !strcmp(text + len - 5, ",help"))
+        memcpy(r->described, text, len - 5);
+    return true;
+}
+
 static bool apply(struct request *r, enum option_id id, const char *arg) {
     struct hvsim_config *c = &r->config;
     struct hvsim_image *im = &r->image;
@@ -202,9 +212,7 @@ static bool apply(struct request *r, enum option_id id, const char *arg) {
     case OPT_HELP:
         return r->help = true;
     case OPT_CPU:
-        c->cpu = arg;
-        if (!strcmp(arg, "help")) r->list_cpus = true;
-        return true;
+        return parse_cpu(arg, r);
     case OPT_MEMORY:
         return parse_memory(arg, &c->memory);
     case OPT_CPUS:
@@ -260,7 +268,7 @@ static bool parse(int argc, char **argv, struct request *r) {
         }
         if (!apply(r, id == 'h' ? OPT_HELP : (enum option_id)id, optarg)) return false;
     }
-    if (r->help || r->list_cpus) return true;
+    if (r->help || r->list_cpus || *r->described) return true;
     if (argc - optind != 1) {
         if (argc == optind)
             cli_error("expected an image to run, found none; try `hvsim run IMAGE`");
@@ -334,6 +342,12 @@ static int run(const struct request *r) {
     return status;
 }
 
+static int describe_cpu(const char *cpu) {
+    char err[512];
+    if (hvsim_describe_cpu(cpu, stdout, err, sizeof err)) return CLI_OK;
+    return cli_error("%s", err);
+}
+
 int cli_run(int argc, char **argv) {
     struct request r = {.stats = false};
     hvsim_config_default(&r.config);
@@ -343,5 +357,6 @@ int cli_run(int argc, char **argv) {
         hvsim_list_cpus(stdout);
         return CLI_OK;
     }
+    if (*r.described) return describe_cpu(r.described);
     return run(&r);
 }

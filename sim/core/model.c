@@ -1,8 +1,10 @@
 /* CPU models: look-up by name, +feature and -feature, the list for a user. */
 #include "sim/core/model.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 _Static_assert(FEAT_COUNT <= 256, "feature numbers are kept in bytes");
 
@@ -37,7 +39,8 @@ static void set_feature(struct cpu_model *m, enum feature f, bool on) {
 
 /* ---- messages ---- */
 
-/* How many single-letter edits apart two names are (Levenshtein); long names are cut at 31. */
+/* How many single-letter edits apart two names are (Levenshtein), upper case and lower case being the same; long names
+ * are cut at 31. */
 static unsigned distance(const char *a, size_t na, const char *b) {
     unsigned row[32];
     size_t nb = strlen(b);
@@ -48,7 +51,7 @@ static unsigned distance(const char *a, size_t na, const char *b) {
         unsigned diagonal = row[0];
         row[0] = i;
         for (unsigned j = 1; j <= nb; j++) {
-            unsigned up = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
+            unsigned up = row[j], best = diagonal + (tolower((unsigned char)a[i - 1]) != b[j - 1]);
             if (up + 1 < best) best = up + 1;
             if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
             row[j] = best;
@@ -61,14 +64,34 @@ static unsigned distance(const char *a, size_t na, const char *b) {
 /* Near enough to be meant: two edits, of more letters than that, or the same beginning */
 static bool is_near(const char *name, size_t len, const char *feature, unsigned d) {
     size_t same = 0;
-    while (same < len && feature[same] && name[same] == feature[same]) same++;
+    while (same < len && feature[same] && tolower((unsigned char)name[same]) == feature[same]) same++;
     return (d <= 2 && d < len) || same >= 3;
 }
+
+/* What other programs and manuals call them */
+static const struct {
+    const char *name, *ours;
+} other_names[] = {
+    {"cet",                "shstk, ibt"   },
+    {"abm",                "lzcnt, popcnt"},
+    {"xd",                 "nx"           },
+    {"rdtsc",              "tsc"          },
+    {"pse-36",             "pse36"        },
+    {"ept",                "vmx"          },
+    {"npt",                "svm"          },
+    {"fma3",               "fma"          },
+    {"tsc_deadline_timer", "tsc-deadline" },
+};
 
 /* Up to three features that may be meant, the nearest first, into text; empty: none. */
 static void nearest_features(const char *name, size_t len, char *out, size_t size) {
     bool taken[FEAT_COUNT] = {false};
     out[0] = 0;
+    for (unsigned k = 0; k < sizeof other_names / sizeof other_names[0]; k++)
+        if (strlen(other_names[k].name) == len && !strncasecmp(other_names[k].name, name, len)) {
+            snprintf(out, size, "%s", other_names[k].ours);
+            return;
+        }
     for (unsigned n = 0; n < 3; n++) {
         unsigned best = FEAT_NONE, best_d = ~0u;
         for (unsigned f = FEAT_NONE + 1; f < FEAT_COUNT; f++) {
@@ -131,81 +154,11 @@ static bool apply(struct cpu_model *m, const char *item, size_t len, bool added[
     return true;
 }
 
-/* Features that mean nothing without another one. In order: what a rule needs was decided by the rules before it. */
-/* false, with the reason in err: one of them was asked for (`added`) */
+/* Features that mean nothing without another one go with it. false, with the reason in err: one of them was asked for
+ * (`added`). */
 static bool drop_dependents(struct cpu_model *m, const bool added[FEAT_COUNT], char *err, unsigned err_size) {
-    static const struct {
-        uint8_t feature, needs;
-    } rules[] = {
-        {FEAT_X2APIC,             FEAT_APIC     },
-        {FEAT_TSC_DEADLINE,       FEAT_APIC     },
-        {FEAT_LM,                 FEAT_PAE      },
-        {FEAT_SYSCALL,            FEAT_LM       },
-        {FEAT_LA57,               FEAT_LM       },
-        {FEAT_PCID,               FEAT_LM       },
-        {FEAT_INVPCID,            FEAT_PCID     },
-        {FEAT_PKU,                FEAT_LM       },
-        {FEAT_PKS,                FEAT_LM       },
-        {FEAT_RDTSCP,             FEAT_TSC      },
-        {FEAT_FSGSBASE,           FEAT_LM       },
-        {FEAT_MMX,                FEAT_FPU      },
-        {FEAT_MMXEXT,             FEAT_MMX      },
-        {FEAT_3DNOW,              FEAT_MMX      },
-        {FEAT_3DNOWEXT,           FEAT_3DNOW    },
-        {FEAT_FXSR,               FEAT_FPU      },
-        {FEAT_FFXSR,              FEAT_FXSR     },
-        {FEAT_XSAVEERPTR,         FEAT_FXSR     },
-        {FEAT_SSE,                FEAT_FXSR     },
-        {FEAT_SSE2,               FEAT_SSE      },
-        {FEAT_SSE3,               FEAT_SSE2     },
-        {FEAT_SSSE3,              FEAT_SSE3     },
-        {FEAT_SSE41,              FEAT_SSSE3    },
-        {FEAT_SSE42,              FEAT_SSE41    },
-        {FEAT_SSE4A,              FEAT_SSE3     },
-        {FEAT_MISALIGNSSE,        FEAT_SSE      },
-        {FEAT_AES,                FEAT_SSE2     },
-        {FEAT_PCLMULQDQ,          FEAT_SSE2     },
-        {FEAT_SHA,                FEAT_SSE2     },
-        {FEAT_GFNI,               FEAT_SSE2     },
-        {FEAT_XSAVE,              FEAT_FXSR     },
-        {FEAT_XSAVEOPT,           FEAT_XSAVE    },
-        {FEAT_XSAVEC,             FEAT_XSAVE    },
-        {FEAT_XGETBV1,            FEAT_XSAVE    },
-        {FEAT_XSAVES,             FEAT_XSAVEC   },
-        {FEAT_XFD,                FEAT_XSAVEC   },
-        {FEAT_AVX,                FEAT_XSAVE    },
-        {FEAT_AVX,                FEAT_SSE42    },
-        {FEAT_AVX2,               FEAT_AVX      },
-        {FEAT_FMA,                FEAT_AVX      },
-        {FEAT_F16C,               FEAT_AVX      },
-        {FEAT_VAES,               FEAT_AVX      },
-        {FEAT_VAES,               FEAT_AES      },
-        {FEAT_VPCLMULQDQ,         FEAT_AVX      },
-        {FEAT_VPCLMULQDQ,         FEAT_PCLMULQDQ},
-        {FEAT_AVXVNNI,            FEAT_AVX2     },
-        {FEAT_AVXIFMA,            FEAT_AVX2     },
-        {FEAT_XOP,                FEAT_AVX      },
-        {FEAT_FMA4,               FEAT_AVX      },
-        {FEAT_AVX512F,            FEAT_AVX2     },
-        {FEAT_AVX512F,            FEAT_FMA      },
-        {FEAT_AVX512F,            FEAT_F16C     },
-        {FEAT_AVX512CD,           FEAT_AVX512F  },
-        {FEAT_AVX512DQ,           FEAT_AVX512F  },
-        {FEAT_AVX512BW,           FEAT_AVX512F  },
-        {FEAT_AVX512VL,           FEAT_AVX512F  },
-        {FEAT_AVX512IFMA,         FEAT_AVX512F  },
-        {FEAT_AVX512VBMI,         FEAT_AVX512BW },
-        {FEAT_AVX512VBMI2,        FEAT_AVX512BW },
-        {FEAT_AVX512VNNI,         FEAT_AVX512F  },
-        {FEAT_AVX512BITALG,       FEAT_AVX512BW },
-        {FEAT_AVX512VPOPCNTDQ,    FEAT_AVX512F  },
-        {FEAT_AVX512BF16,         FEAT_AVX512BW },
-        {FEAT_AVX512FP16,         FEAT_AVX512BW },
-        {FEAT_AVX512VP2INTERSECT, FEAT_AVX512F  },
-        {FEAT_CET_SSS,            FEAT_SHSTK    },
-    };
-    for (unsigned k = 0; k < sizeof rules / sizeof rules[0]; k++) {
-        enum feature f = (enum feature)rules[k].feature, needs = (enum feature)rules[k].needs;
+    for (unsigned k = 0; k < feature_rule_count; k++) {
+        enum feature f = (enum feature)feature_rules[k].feature, needs = (enum feature)feature_rules[k].needs;
         if (model_has(m, needs)) continue;
         if (added[f] && model_has(m, f)) {
             snprintf(err, err_size, "CPU feature '%s' needs '%s', which model %s does not have here: add +%s too",
@@ -249,20 +202,48 @@ struct cpu_model *model_parse(const char *spec, char *err, unsigned err_size) {
 
 void model_free(struct cpu_model *m) { free(m); }
 
-void model_list(FILE *out) {
-    fprintf(out, "CPU models (--cpu NAME[,+FEATURE,-FEATURE...]):\n");
-    for (unsigned k = 0; k < model_row_count; k++)
-        fprintf(out, "  %-16s %s\n", model_rows[k].model.name, model_rows[k].model.title);
-    fprintf(out, "Features:");
-    unsigned column = 80;
+/* ---- lists ---- */
+
+/* A feature, and in parentheses what it needs */
+static void feature_text(enum feature f, bool needs, char *out, size_t size) {
+    size_t used = (size_t)snprintf(out, size, "%s", feature_rows[f].name);
+    bool first = true;
+    for (unsigned k = 0; k < feature_rule_count && needs; k++) {
+        if (feature_rules[k].feature != f) continue;
+        used += (size_t)snprintf(out + used, size - used, "%s%s", first ? " (" : ", ",
+                                 feature_rows[feature_rules[k].needs].name);
+        first = false;
+    }
+    if (!first) snprintf(out + used, size - used, ")");
+}
+
+/* m: only what it has; NULL: every feature, with what it needs */
+static void list_features(const struct cpu_model *m, FILE *out) {
+    const char *const comma = m ? "" : ",";
+    unsigned column = 0;
     for (unsigned f = FEAT_NONE + 1; f < FEAT_COUNT; f++) {
-        unsigned len = (unsigned)strlen(feature_rows[f].name) + 1;
-        if (column + len > 78) {
-            fprintf(out, "\n ");
-            column = 1;
-        }
-        fprintf(out, " %s", feature_rows[f].name);
-        column += len;
+        char text[96];
+        if (m && !model_has(m, (enum feature)f)) continue;
+        feature_text((enum feature)f, !m, text, sizeof text);
+        const unsigned len = (unsigned)(strlen(text) + 1 + strlen(comma));
+        const bool wrap = !column || column + len > 80;
+        fprintf(out, "%s%s %s", column ? comma : "", wrap ? "\n " : "", text);
+        column = (wrap ? 1 : column) + len;
     }
     fprintf(out, "\n");
+}
+
+void model_list(FILE *out) {
+    fprintf(out, "CPU models (--cpu NAME[,+FEATURE,-FEATURE...]); --cpu NAME,help lists the features of one:\n");
+    for (unsigned k = 0; k < model_row_count; k++)
+        fprintf(out, "  %-16s %s\n", model_rows[k].model.name, model_rows[k].model.title);
+    fprintf(out, "Features, and in parentheses what a feature needs and goes with:");
+    list_features(NULL, out);
+}
+
+void model_describe(const struct cpu_model *m, FILE *out) {
+    fprintf(out,
+            "%s: %s; family %XH, model %XH, stepping %u; physical addresses of %u bits, linear ones of %u\nFeatures:",
+            m->name, m->title, m->family, m->model, m->stepping, m->phys_bits, m->lin_bits);
+    list_features(m, out);
 }

@@ -20,4 +20,11 @@ struct feature_row {
 };
 extern const struct feature_row feature_rows[FEAT_COUNT];
 
+/* Features that mean nothing without another one. In order: what a rule needs was decided by the rules before it. */
+struct feature_rule {
+    uint8_t feature, needs;
+};
+extern const struct feature_rule feature_rules[];
+extern const unsigned feature_rule_count;
+
 #endif

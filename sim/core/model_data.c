@@ -1,6 +1,6 @@
 /* CPU models as data: what the named processor reports. Sources: SDM 2 "CPUID" and Intel's processor datasheets; APM 3
- * "Obtaining Processor Information Via the CPUID Instruction" and the BIOS and Kernel Developer's Guide of family 10h,
- * the Processor Programming Reference of family 19h. */
+ * "Obtaining Processor Information Via the CPUID Instruction" and the BIOS and Kernel Developer's Guides of families
+ * 10h and 15h, the Processor Programming Reference of family 19h. */
 #include "sim/core/model.h"
 
 #define BASE_INTEL                                                                                                     \
@@ -25,6 +25,10 @@
 #define FP_AVX512    FEAT_AVX512F, FEAT_AVX512CD, FEAT_AVX512DQ, FEAT_AVX512BW, FEAT_AVX512VL
 #define FP_SKYLAKE   FP_AVX2, FP_AVX512, FEAT_FDP_EXCPTN_ONLY, FEAT_ZERO_FCS_FDS
 #define FP_BARCELONA FP_BASE, FEAT_SSE4A, FEAT_MISALIGNSSE, FEAT_MMXEXT, FEAT_3DNOW, FEAT_3DNOWEXT, FEAT_FFXSR
+/* Later models of family 15h: XSAVE without XSAVEOPT, XOP and FMA4 besides FMA */
+#define FP_PILEDRIVER                                                                                                  \
+    FP_NEHALEM, FEAT_AES, FEAT_PCLMULQDQ, FEAT_XSAVE, FEAT_AVX, FEAT_F16C, FEAT_FMA, FEAT_FMA4, FEAT_XOP, FEAT_TBM,    \
+        FEAT_SSE4A, FEAT_MISALIGNSSE, FEAT_MMXEXT, FEAT_FFXSR
 #define FP_ZEN3                                                                                                        \
     FP_AVX2, FEAT_SSE4A, FEAT_MISALIGNSSE, FEAT_MMXEXT, FEAT_FFXSR, FEAT_XSAVEERPTR, FEAT_SHA, FEAT_VAES,              \
         FEAT_VPCLMULQDQ, FEAT_SHSTK
@@ -54,6 +58,7 @@ static const uint8_t max_amd_features[] = {
     FEAT_PKU,  FEAT_RDPID,  FEAT_PCID,  FEAT_X2APIC,   FEAT_INVPCID,    FEAT_ERMS, FEAT_FSRM,
     FEAT_LA57, FEAT_CLZERO, FEAT_RDPRU, FEAT_WBNOINVD, FEAT_ARAT,       FEAT_NONE};
 static const uint8_t barcelona_features[] = {BASE_AMD, FP_BARCELONA, FEAT_NONE};
+static const uint8_t piledriver_features[] = {BASE_AMD, FP_PILEDRIVER, FEAT_BMI1, FEAT_NONE};
 static const uint8_t zen3_features[] = {
     BASE_AMD,    FP_ZEN3,     FEAT_MOVBE,    FEAT_RDRAND, FEAT_FSGSBASE,   FEAT_BMI1, FEAT_SMEP,
     FEAT_BMI2,   FEAT_RDSEED, FEAT_ADX,      FEAT_SMAP,   FEAT_CLFLUSHOPT, FEAT_CLWB, FEAT_UMIP,
@@ -101,6 +106,18 @@ static const struct cpuid_leaf zen_leaves[] = {
     {0x8000001D, 1,        {0x00000122, 0x01C0003F, 0x0000003F, 0}         },
     {0x8000001D, 2,        {0x00000143, 0x01C0003F, 0x000003FF, 2}         },
     {0x8000001D, 3,        {0x00000163, 0x03C0003F, 0x00007FFF, 1}         },
+    LEAF_END
+};
+static const struct cpuid_leaf piledriver_leaves[] = {
+    {0x80000001, LEAF_ANY, {0, 0x30000000, 0x00400002, 0}                  }, /* TopologyExtensions, CmpLegacy; socket G34 */
+    {0x80000005, LEAF_ANY, {0xFF40FF18, 0xFF40FF30, 0x10040140, 0x40020140}}, /* L1D 16 KiB, L1I 64 KiB */
+    {0x80000006, LEAF_ANY, {0x64006400, 0x64004200, 0x08008140, 0x0040C140}}, /* L2 2 MiB, L3 8 MiB */
+    {0x80000019, LEAF_ANY, {0xF040F018, 0x64006400, 0, 0}                  }, /* TLBs for 1 GiB pages */
+    {0x8000001A, LEAF_ANY, {0x00000003, 0, 0, 0}                           }, /* FP128, MOVU */
+    {0x8000001D, 0,        {0x00000121, 0x00C0003F, 0x0000003F, 0}         },
+    {0x8000001D, 1,        {0x00000122, 0x0040003F, 0x000001FF, 0}         },
+    {0x8000001D, 2,        {0x00000143, 0x03C0003F, 0x000007FF, 0}         },
+    {0x8000001D, 3,        {0x00000163, 0x0FC0003F, 0x000007FF, 1}         },
     LEAF_END
 };
 static const struct cpuid_leaf barcelona_leaves[] = {
@@ -185,6 +202,20 @@ const struct model_row model_rows[] = {
       .max_leaf = 5,
       .max_extended = 0x8000001B},
      barcelona_features     },
+    {{.name = "piledriver",
+      .title = "AMD Opteron 6300 (2012)",
+      .vendor = VENDOR_AMD,
+      .brand = "AMD Opteron(tm) Processor 6376",
+      .family = 0x15,
+      .model = 2,
+      .stepping = 0,
+      .phys_bits = 48,
+      .lin_bits = 48,
+      .tsc_khz = TSC_KHZ,
+      .leaves = piledriver_leaves,
+      .max_leaf = 0xD,
+      .max_extended = 0x8000001E},
+     piledriver_features    },
     {{.name = "zen3",
       .title = "AMD EPYC 7003 (2021)",
       .vendor = VENDOR_AMD,
@@ -201,3 +232,73 @@ const struct model_row model_rows[] = {
      zen3_features          },
 };
 const unsigned model_row_count = sizeof(model_rows) / sizeof(model_rows[0]);
+
+const struct feature_rule feature_rules[] = {
+    {FEAT_X2APIC,             FEAT_APIC     },
+    {FEAT_TSC_DEADLINE,       FEAT_APIC     },
+    {FEAT_LM,                 FEAT_PAE      },
+    {FEAT_SYSCALL,            FEAT_LM       },
+    {FEAT_LA57,               FEAT_LM       },
+    {FEAT_PCID,               FEAT_LM       },
+    {FEAT_INVPCID,            FEAT_PCID     },
+    {FEAT_PKU,                FEAT_LM       },
+    {FEAT_PKS,                FEAT_LM       },
+    {FEAT_RDTSCP,             FEAT_TSC      },
+    {FEAT_FSGSBASE,           FEAT_LM       },
+    {FEAT_MMX,                FEAT_FPU      },
+    {FEAT_MMXEXT,             FEAT_MMX      },
+    {FEAT_3DNOW,              FEAT_MMX      },
+    {FEAT_3DNOWEXT,           FEAT_3DNOW    },
+    {FEAT_FXSR,               FEAT_FPU      },
+    {FEAT_FFXSR,              FEAT_FXSR     },
+    {FEAT_XSAVEERPTR,         FEAT_FXSR     },
+    {FEAT_SSE,                FEAT_FXSR     },
+    {FEAT_SSE2,               FEAT_SSE      },
+    {FEAT_SSE3,               FEAT_SSE2     },
+    {FEAT_SSSE3,              FEAT_SSE3     },
+    {FEAT_SSE41,              FEAT_SSSE3    },
+    {FEAT_SSE42,              FEAT_SSE41    },
+    {FEAT_SSE4A,              FEAT_SSE3     },
+    {FEAT_MISALIGNSSE,        FEAT_SSE      },
+    {FEAT_AES,                FEAT_SSE2     },
+    {FEAT_PCLMULQDQ,          FEAT_SSE2     },
+    {FEAT_SHA,                FEAT_SSE2     },
+    {FEAT_GFNI,               FEAT_SSE2     },
+    {FEAT_XSAVE,              FEAT_FXSR     },
+    {FEAT_XSAVEOPT,           FEAT_XSAVE    },
+    {FEAT_XSAVEC,             FEAT_XSAVE    },
+    {FEAT_XGETBV1,            FEAT_XSAVE    },
+    {FEAT_XSAVES,             FEAT_XSAVEC   },
+    {FEAT_XFD,                FEAT_XSAVEC   },
+    {FEAT_AVX,                FEAT_XSAVE    },
+    {FEAT_AVX,                FEAT_SSE42    },
+    {FEAT_AVX2,               FEAT_AVX      },
+    {FEAT_FMA,                FEAT_AVX      },
+    {FEAT_F16C,               FEAT_AVX      },
+    {FEAT_VAES,               FEAT_AVX      },
+    {FEAT_VAES,               FEAT_AES      },
+    {FEAT_VPCLMULQDQ,         FEAT_AVX      },
+    {FEAT_VPCLMULQDQ,         FEAT_PCLMULQDQ},
+    {FEAT_AVXVNNI,            FEAT_AVX2     },
+    {FEAT_AVXIFMA,            FEAT_AVX2     },
+    {FEAT_XOP,                FEAT_AVX      },
+    {FEAT_FMA4,               FEAT_AVX      },
+    {FEAT_AVX512F,            FEAT_AVX2     },
+    {FEAT_AVX512F,            FEAT_FMA      },
+    {FEAT_AVX512F,            FEAT_F16C     },
+    {FEAT_AVX512CD,           FEAT_AVX512F  },
+    {FEAT_AVX512DQ,           FEAT_AVX512F  },
+    {FEAT_AVX512BW,           FEAT_AVX512F  },
+    {FEAT_AVX512VL,           FEAT_AVX512F  },
+    {FEAT_AVX512IFMA,         FEAT_AVX512F  },
+    {FEAT_AVX512VBMI,         FEAT_AVX512BW },
+    {FEAT_AVX512VBMI2,        FEAT_AVX512BW },
+    {FEAT_AVX512VNNI,         FEAT_AVX512F  },
+    {FEAT_AVX512BITALG,       FEAT_AVX512BW },
+    {FEAT_AVX512VPOPCNTDQ,    FEAT_AVX512F  },
+    {FEAT_AVX512BF16,         FEAT_AVX512BW },
+    {FEAT_AVX512FP16,         FEAT_AVX512BW },
+    {FEAT_AVX512VP2INTERSECT, FEAT_AVX512F  },
+    {FEAT_CET_SSS,            FEAT_SHSTK    },
+};
+const unsigned feature_rule_count = sizeof(feature_rules) / sizeof(feature_rules[0]);

@@ -40,7 +40,8 @@ static inline bool cpu_has(const struct cpu *cpu, enum feature f) { return model
  * with the reason, ready for a user, in err. */
 struct cpu_model *model_parse(const char *spec, char *err, unsigned err_size);
 void model_free(struct cpu_model *m);
-void model_list(FILE *out); /* --cpu help */
+void model_list(FILE *out);                                /* --cpu help */
+void model_describe(const struct cpu_model *m, FILE *out); /* --cpu MODEL,help */
 
 void cpuid(struct cpu *cpu, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out);
 /* false: #GP(0). Both ask the extension first, then the table of sim/core/msr.c. No intercepts (the instruction's body

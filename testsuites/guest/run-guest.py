@@ -94,9 +94,9 @@ class Hvsim:
     def __init__(self, program):
         self.program = program
 
-    names = {"intel": ["max-intel", "skylake-server", "nehalem"], "amd": ["max-amd", "zen3", "barcelona"]}
+    names = {"intel": ["max-intel", "skylake-server", "nehalem"], "amd": ["max-amd", "zen3", "piledriver", "barcelona"]}
     # images about something that only these have
-    special = {"oldamd": ["max-amd", "barcelona"]}
+    special = {"oldamd": ["max-amd", "piledriver", "barcelona"]}
     cet = {"intel": ["max-intel,+shstk,+ibt", "max-intel,+shstk,-ibt", "max-intel,-shstk,+ibt", "nehalem"],
            "amd": ["max-amd,+shstk", "barcelona"]}
 

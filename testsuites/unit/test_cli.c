@@ -52,6 +52,9 @@ static void test_cli_help_and_version(void **state) {
     check("run --help", 0, "--max-instructions");
     check("--version", 0, "hvsim 0.");
     check("run --cpu help", 0, "max-amd");
+    check("run --cpu help", 0, "avx (xsave, sse4.2)");
+    check("run --cpu piledriver,-tbm,help", 0, "fma4");
+    check("run --cpu piledriver,+warp,help", 2, "'warp'");
 }
 
 static void test_cli_bad_usage_says_what_to_do(void **state) {
