@@ -5,9 +5,9 @@ set -eu
 
 group() {
     case "$1" in
-    build) echo gcc libc6-dev binutils libzydis-dev libcapstone-dev ;;
+    build) echo gcc libc6-dev binutils libzydis-dev libcapstone-dev libnbd-dev ;;
     clang) echo clang ;;
-    test) echo libcmocka-dev python3 ;;
+    test) echo libcmocka-dev python3 qemu-utils ;;
     lint) echo clang-format clang-tidy cppcheck python3 ;;
     asan) echo libasan8 libubsan1 ;;
     peers) echo qemu-system-x86 bochs bochs-x bochsbios vgabios grub-pc-bin grub-common xorriso mtools xvfb xauth python3 ;;
