@@ -35,7 +35,10 @@ struct hvsim_config {
 enum hvsim_image_mode { HVSIM_MODE_REAL, HVSIM_MODE_PROTECTED, HVSIM_MODE_LONG };
 
 struct hvsim_image {
-    const char *path;
+    const char *path;           /* NULL: firmware starts and finds something to boot on the drives */
+    const char *firmware;       /* "seabios", "ovmf" or a file: firmware starts (and is handed the image); NULL: the image
+                                   starts directly, or what suits it */
+    const char *firmware_vars;  /* file of the firmware's variables, made when there is none; NULL: they are forgotten */
     const char *append;         /* command line, may be NULL */
     const char *const *modules; /* "FILE[,args]", `module_count` of them */
     unsigned module_count;

@@ -26,6 +26,8 @@ enum option_id {
     OPT_TRACE,
     OPT_STATS,
     OPT_HASH,
+    OPT_FIRMWARE,
+    OPT_FIRMWARE_VARS,
     OPT_LOAD_ADDRESS,
     OPT_ENTRY,
     OPT_MODE,
@@ -59,6 +61,8 @@ static const struct {
     {"trace",            "WHAT:FILE",   "write a trace; WHAT of exec, exits, int, io, mmio, msr, all",          OPT_TRACE           },
     {"stats",            NULL,          "print instruction counts, speed and VM exits at the end",              OPT_STATS           },
     {"hash",             NULL,          "print the number of instructions and a hash of the state at the end",  OPT_HASH            },
+    {"firmware",         "NAME",        "start by firmware: seabios, ovmf or a file with an image",             OPT_FIRMWARE        },
+    {"firmware-vars",    "FILE",        "keep the firmware's variables in this file, made when there is none",  OPT_FIRMWARE_VARS   },
     {"load-address",     "ADDRESS",     "flat binary: where it goes (0x7c00 in real mode, else 1 MiB)",         OPT_LOAD_ADDRESS    },
     {"entry",            "ADDRESS",     "flat binary: where it starts (at its beginning)",                      OPT_ENTRY           },
     {"mode",             "MODE",        "flat binary: real, protected or long (real)",                          OPT_MODE            },
@@ -239,6 +243,12 @@ static bool apply(struct request *r, enum option_id id, const char *arg) {
         return r->stats = true;
     case OPT_HASH:
         return r->hash = true;
+    case OPT_FIRMWARE:
+        im->firmware = arg;
+        return true;
+    case OPT_FIRMWARE_VARS:
+        im->firmware_vars = arg;
+        return true;
     case OPT_LOAD_ADDRESS:
         return im->has_load_address = parse_number("load-address", arg, UINT64_MAX, &im->load_address);
     case OPT_ENTRY:
@@ -269,6 +279,8 @@ static bool parse(int argc, char **argv, struct request *r) {
         if (!apply(r, id == 'h' ? OPT_HELP : (enum option_id)id, optarg)) return false;
     }
     if (r->help || r->list_cpus || *r->described) return true;
+    r->image.modules = r->modules;
+    if (argc == optind && r->image.firmware) return true;
     if (argc - optind != 1) {
         if (argc == optind)
             cli_error("expected an image to run, found none; try `hvsim run IMAGE`");
@@ -278,7 +290,6 @@ static bool parse(int argc, char **argv, struct request *r) {
         return false;
     }
     r->image.path = argv[optind];
-    r->image.modules = r->modules;
     return true;
 }
 

@@ -1,7 +1,9 @@
-/* Debug console: a byte written to port E9H appears; reading gives E9H, which is how software finds it. */
+/* Debug console: a byte written to port E9H appears; reading gives E9H, which is how software finds it. Firmware made
+ * for QEMU writes its messages to another one, at port 402H. */
 #include "sim/dev/dev.h"
 
-#define DEBUG_PORT 0xE9
+#define DEBUG_PORT    0xE9
+#define FIRMWARE_PORT 0x402
 
 struct debugcon {
     struct device dev;
@@ -27,5 +29,6 @@ struct device *debugcon_create(struct machine *m, const struct sink_config *out,
     struct debugcon *c = device_alloc(m, sizeof *c, &debugcon_ops);
     if (!c || !sink_open(&c->out, out, "debug console", err, err_size)) return NULL;
     machine_map_ports(m, &c->dev, 0, DEBUG_PORT, 1);
+    machine_map_ports(m, &c->dev, 0, FIRMWARE_PORT, 1);
     return &c->dev;
 }

@@ -20,6 +20,9 @@ struct device *pciconf_create(struct machine *m);
 struct device *port80_create(struct machine *m);
 struct device *ferr_create(struct machine *m);
 struct device *testdev_create(struct machine *m); /* only for machine_config.test_device */
+/* Flash at [base, base+size) with these contents; changes go to the file at `path` when the machine ends (NULL: nowhere).
+ */
+struct device *flash_create(struct machine *m, uint64_t base, const void *data, uint64_t size, const char *path);
 
 /* lines */
 void pic_set_line(struct device *pic, unsigned irq, bool level);

@@ -24,6 +24,9 @@ enum fwcfg_key {
     FWCFG_FILES = 0x20, /* keys of the named files: this one and on */
 };
 
+/* Windows of firmware's ROMs have this device's name and a range from here on. */
+#define FWCFG_ROM_RANGES 16
+
 struct device *fwcfg_create(struct machine *m);
 /* Copies of the data. false: out of memory, or (files) too many or too long a name. */
 bool fwcfg_add(struct device *d, enum fwcfg_key key, const void *data, size_t size);

@@ -153,10 +153,11 @@ static const struct format {
     bool (*find)(const struct file *head, uint32_t *at);
     bool (*load)(struct loader *l, uint32_t at);
 } formats[] = {
-    {"a Linux setup header", linux_find,      linux_load     },
-    {"a multiboot header",   multiboot1_find, multiboot1_load},
-    {"a multiboot2 header",  multiboot2_find, multiboot2_load},
-    {"an ELF header",        pvh_find,        pvh_load       },
+    {"a Linux setup header",        linux_find,      linux_load     },
+    {"a multiboot header",          multiboot1_find, multiboot1_load},
+    {"a multiboot2 header",         multiboot2_find, multiboot2_load},
+    {"an ELF header",               pvh_find,        pvh_load       },
+    {"an EFI application's header", efi_find,        efi_load       },
 };
 
 static const struct format *recognize(const struct file *head, uint32_t *at) {
@@ -182,13 +183,17 @@ static bool load_by_format(struct loader *l) {
         return load_fail(
             l, l->req->path,
             "no Linux setup header (HdrS at offset 202H), no multiboot header in its first 8 KiB (magic 1BADB002 with "
-            "flags and checksum that add up to 0), no multiboot2 header in its first 32 KiB, no ELF file; a flat "
-            "binary "
-            "needs --mode, --load-address or --entry");
+            "flags and checksum that add up to 0), no multiboot2 header in its first 32 KiB, no ELF file, no EFI "
+            "application; a flat binary needs --mode, --load-address or --entry");
     if (flat) note_header(l, f);
     file_free(&l->image);
     if (!file_read(l, l->req->path, strlen(l->req->path), &l->image)) return false;
-    if (flat) return flat_load(l);
+    if (flat) {
+        boot_firmware_state(l->m);
+        return flat_load(l);
+    }
+    if (l->req->firmware || f->load == efi_load) return rom_load(l);
+    boot_firmware_state(l->m);
     firmware_install(l->m);
     return f->load(l, at);
 }
@@ -200,11 +205,8 @@ bool machine_load(struct machine *m, const struct hvsim_image *image, char *err,
         return false;
     }
     *l = (struct loader){.m = m, .req = image, .err = err, .err_size = err_size};
-    bool ok = read_file(l, image->path, strlen(image->path), HEAD_SIZE, &l->image);
-    if (ok) {
-        boot_firmware_state(m);
-        ok = load_by_format(l);
-    }
+    bool ok = !image->path ? rom_load(l)
+                           : read_file(l, image->path, strlen(image->path), HEAD_SIZE, &l->image) && load_by_format(l);
     file_free(&l->image);
     free(l);
     return ok;

@@ -77,6 +77,11 @@ bool multiboot1_load(struct loader *l, uint32_t offset);
 bool multiboot2_find(const struct file *f, uint32_t *offset);
 bool multiboot2_load(struct loader *l, uint32_t offset);
 bool flat_load(struct loader *l);
+/* PE32+ for x86-64 with an EFI subsystem */
+bool efi_find(const struct file *f, uint32_t *offset);
+bool efi_load(struct loader *l, uint32_t offset);
+/* Firmware, with the image (if there is one) handed to it: load_rom.c */
+bool rom_load(struct loader *l);
 
 /* Multiboot's common ground: modules and the memory map. */
 struct module {
