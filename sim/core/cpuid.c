@@ -114,10 +114,12 @@ static void leaf_topology(const struct ctx *c, struct cpuid_regs *r) {
     }
 }
 
-static void leaf_tsc(const struct ctx *c, struct cpuid_regs *r) { /* TSC = crystal * EBX / EAX */
+/* TSC = crystal * EBX / EAX. The APIC timer counts the crystal clock (SDM 3, "APIC Timer"), which is the machine's. */
+static void leaf_tsc(const struct ctx *c, struct cpuid_regs *r) {
+    uint64_t hz = c->m->tsc_khz * 1000ull;
     r->eax = 1;
-    r->ebx = c->m->tsc_khz / 25000;
-    r->ecx = 25000000;
+    r->ebx = (uint32_t)(hz / CYCLES_PER_SEC);
+    r->ecx = (uint32_t)CYCLES_PER_SEC;
 }
 
 static void leaf_frequency(const struct ctx *c, struct cpuid_regs *r) {

@@ -143,6 +143,22 @@ static void test_lapic_timer_one_shot(void **state) {
     assert_false(asks(m, 0));
 }
 
+/* SDM 3, "APIC Timer": it counts the core crystal clock where CPUID leaf 15H tells it. Linux takes it from there. */
+static void test_lapic_timer_counts_the_crystal_clock(void **state) {
+    struct machine *m = *state;
+    struct cpuid_regs r;
+    cpuid(m->cpu[0], 0x15, 0, &r);
+    assert_int_equal((uint64_t)r.ecx * r.ebx / r.eax, CYCLES_PER_SEC); /* the TSC */
+    enable(m);
+    apic_write(m, 0, APIC_TIMER_DIVIDE, 0xB);
+    apic_write(m, 0, APIC_LVT_TIMER, 0x30);
+    apic_write(m, 0, APIC_TIMER_INITIAL, r.ecx / 1000);
+    fixture_advance(m, CYCLES_PER_SEC / 1000 - 1);
+    assert_false(asks(m, 0));
+    fixture_advance(m, 1);
+    assert_int_equal(lapic_acknowledge(m->cpu[0]), 0x30);
+}
+
 static void test_lapic_timer_periodic(void **state) {
     struct machine *m = *state;
     enable(m);
@@ -476,6 +492,7 @@ int main(void) {
         TEST(test_lapic_illegal_vector_sets_esr),
         TEST(test_lapic_unknown_register_sets_esr),
         TEST(test_lapic_timer_one_shot),
+        TEST(test_lapic_timer_counts_the_crystal_clock),
         TEST(test_lapic_timer_periodic),
         TEST(test_lapic_timer_masked_counts_silently),
         TEST(test_lapic_timer_tsc_deadline),
