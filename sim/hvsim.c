@@ -84,6 +84,8 @@ API bool hvsim_load(hvsim *h, const struct hvsim_image *image, char *err, size_t
     return machine_load(h->m, image, err, err_size);
 }
 
+API enum hvsim_kind hvsim_recognize(const char *path) { return machine_recognize(path); }
+
 /* ---- running ---- */
 
 static double host_time(void) {

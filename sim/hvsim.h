@@ -35,11 +35,11 @@ struct hvsim_config {
 enum hvsim_image_mode { HVSIM_MODE_REAL, HVSIM_MODE_PROTECTED, HVSIM_MODE_LONG };
 
 struct hvsim_image {
-    const char *path;           /* NULL: firmware starts and finds something to boot on the drives */
-    const char *firmware;       /* "seabios", "ovmf" or a file: firmware starts (and is handed the image); NULL: the image
-                                   starts directly, or what suits it */
-    const char *firmware_vars;  /* file of the firmware's variables, made when there is none; NULL: they are forgotten */
-    const char *append;         /* command line, may be NULL */
+    const char *path;     /* NULL: firmware starts and finds something to boot on the drives */
+    const char *firmware; /* "seabios", "ovmf" or a file: firmware starts (and is handed the image); NULL: the image
+                             starts directly, or what suits it */
+    const char *firmware_vars; /* file of the firmware's variables, made when there is none; NULL: they are forgotten */
+    const char *append;        /* command line, may be NULL */
     const char *const *modules; /* "FILE[,args]", `module_count` of them */
     unsigned module_count;
     bool flat;                    /* force flat binary */
@@ -47,6 +47,17 @@ struct hvsim_image {
     bool has_load_address, has_entry;
     enum hvsim_image_mode mode;
 };
+
+/* What a file is, to judge by its contents. An image is started by hvsim_load(); a disk or CD-ROM has to be one of the
+ * machine's drives, and firmware starts it (hvsim_image.path = NULL). */
+enum hvsim_kind {
+    HVSIM_KIND_UNKNOWN, /* or not readable: hvsim_load() says why */
+    HVSIM_KIND_IMAGE,   /* Linux kernel, multiboot, PVH */
+    HVSIM_KIND_EFI,     /* an EFI application, which OVMF starts */
+    HVSIM_KIND_DISK,
+    HVSIM_KIND_CDROM,
+};
+enum hvsim_kind hvsim_recognize(const char *path);
 
 enum hvsim_stop {
     HVSIM_STOP_EXIT, /* the guest wrote to the exit port */

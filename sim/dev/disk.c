@@ -65,6 +65,14 @@ static const char *recognize_file(int fd, uint64_t size) {
     return recognize(head, has_tail ? tail : NULL);
 }
 
+const char *disk_format(const char *path) {
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const char *format = fd >= 0 && fstat(fd, &st) == 0 ? recognize_file(fd, (uint64_t)st.st_size) : "raw";
+    if (fd >= 0) close(fd);
+    return format;
+}
+
 /* ---- opening ---- */
 
 static bool fail(char *err, size_t size, const char *path, const char *what, const char *why) {

@@ -26,6 +26,8 @@ struct disk_options {
     bool read_only;     /* nothing is written at all: CD-ROM */
 };
 
+/* The format by what the file begins or ends with, as qemu-nbd names it; "raw" when none is recognized. */
+const char *disk_format(const char *path);
 /* NULL: err says why. An image whose size is no multiple of 512 ends with zeros; it can't be opened writable. */
 struct disk *disk_open(const struct disk_options *o, char *err, size_t err_size);
 void disk_close(struct disk *d); /* flushes */

@@ -166,6 +166,11 @@ static const struct format *recognize(const struct file *head, uint32_t *at) {
     return NULL;
 }
 
+bool load_finds_image(const struct file *head) {
+    uint32_t at;
+    return recognize(head, &at) != NULL;
+}
+
 /* A file with a header, loaded as a flat binary, starts with its headers: hardly what was meant. */
 static void note_header(const struct loader *l, const struct format *f) {
     if (f)

@@ -76,6 +76,9 @@ bool multiboot1_find(const struct file *f, uint32_t *offset);
 bool multiboot1_load(struct loader *l, uint32_t offset);
 bool multiboot2_find(const struct file *f, uint32_t *offset);
 bool multiboot2_load(struct loader *l, uint32_t offset);
+/* Is it one of the formats that hvsim_load() starts by itself? */
+bool load_finds_image(const struct file *head);
+enum hvsim_kind machine_recognize(const char *path);
 bool flat_load(struct loader *l);
 /* PE32+ for x86-64 with an EFI subsystem */
 bool efi_find(const struct file *f, uint32_t *offset);
