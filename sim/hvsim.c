@@ -61,6 +61,7 @@ API hvsim *hvsim_create(const struct hvsim_config *c, char *err, size_t err_size
         .timeout_seconds = c->timeout_seconds,
         .att = c->att_syntax,
         .test_device = c->test_device,
+        .portable_transcendentals = c->portable_transcendentals,
     };
     mc.model = model_parse(c->cpu ? c->cpu : "max-intel", err, (unsigned)err_size);
     if (!mc.model) return NULL;

@@ -28,8 +28,10 @@ struct hvsim_config {
     unsigned timeout_seconds;  /* host seconds, 0: none */
     const char *trace;         /* "exec,exits:FILE" or NULL */
     bool att_syntax;
-    bool test_device;  /* the ports and memory that kvm-unit-tests uses on QEMU */
-    int64_t rtc_start; /* date and time of the clock at the start, seconds since 1970; never the host's */
+    bool portable_transcendentals; /* FSIN, F2XM1 and their like: the same bits on every host, not those of the host's
+                                      x87 unit */
+    bool test_device;              /* the ports and memory that kvm-unit-tests uses on QEMU */
+    int64_t rtc_start;             /* date and time of the clock at the start, seconds since 1970; never the host's */
 };
 
 enum hvsim_image_mode { HVSIM_MODE_REAL, HVSIM_MODE_PROTECTED, HVSIM_MODE_LONG };

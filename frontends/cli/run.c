@@ -34,6 +34,7 @@ enum option_id {
     OPT_SYNTAX,
     OPT_RTC,
     OPT_TEST_DEVICE,
+    OPT_TRANSCENDENTALS,
 };
 
 /* Everything that the command line says. */
@@ -69,6 +70,7 @@ static const struct {
     {"syntax",           "SYNTAX",      "disassembly: intel or att (intel)",                                    OPT_SYNTAX          },
     {"rtc",              "DATE",        "clock at the start, as 2026-01-01T00:00:00",                           OPT_RTC             },
     {"test-device",      NULL,          "add what kvm-unit-tests uses of QEMU: pc-testdev and fw_cfg",          OPT_TEST_DEVICE     },
+    {"transcendentals",  "WHOSE",       "FSIN, F2XM1 and their like: host or portable (host)",                  OPT_TRANSCENDENTALS },
     {"help",             NULL,          "this text",                                                            OPT_HELP            },
 };
 #define OPTIONS (sizeof options / sizeof options[0])
@@ -191,6 +193,14 @@ static bool parse_syntax(const char *text, bool *att) {
     return true;
 }
 
+static bool parse_transcendentals(const char *text, bool *portable) {
+    static const char *const words[] = {"host", "portable"};
+    unsigned n;
+    if (!parse_word("transcendentals", text, words, 2, &n)) return false;
+    *portable = n == 1;
+    return true;
+}
+
 static bool add_module(struct request *r, const char *text) {
     if (r->image.module_count == MAX_MODULES) {
         cli_error("--initrd: at most %d modules can be given", MAX_MODULES);
@@ -257,6 +267,8 @@ static bool apply(struct request *r, enum option_id id, const char *arg) {
         return parse_mode(arg, im);
     case OPT_SYNTAX:
         return parse_syntax(arg, &c->att_syntax);
+    case OPT_TRANSCENDENTALS:
+        return parse_transcendentals(arg, &c->portable_transcendentals);
     case OPT_RTC:
         return parse_date(arg, &c->rtc_start);
     }

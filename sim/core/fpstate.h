@@ -51,10 +51,11 @@ union vec {
 #define FSW_CODE (FSW_C0 | FSW_C1 | FSW_C2 | FSW_C3)
 #define FSW_EXC  0x3Fu
 
-/* What the host's x87 unit holds of the running CPU, for sim/fp alone: exceptions that its status word remembers, and
- * its control word. */
+/* How the host's x87 unit serves this CPU, for sim/fp alone: exceptions that its status word remembers, its control
+ * word, and whether transcendental instructions do without it. */
 struct x87_host {
     uint16_t flags, cw;
+    bool portable_transcendentals; /* set once, when the CPU is created */
 };
 
 /* x87 and MMX: physical registers R0-R7. ST(n) is st[(TOP + n) & 7], MMn is st[n].sig. */

@@ -332,7 +332,8 @@ static inline void host_x87_clear(struct fpu_regs *f, uint16_t unwanted) {
 static inline void host_x87_reset(struct fpu_regs *f) {
     uint16_t sw;
     __asm__ volatile("fnstsw %0" : "=&a"(sw));
-    f->host = (struct x87_host){.flags = sw & FSW_EXC};
+    f->host.flags = sw & FSW_EXC;
+    f->host.cw = 0;
     host_x87_clear(f, FSW_EXC);
     host_x87_control(f, HOST_CW);
 }
@@ -507,9 +508,9 @@ HOST_X87_TRANS_PUSH(fptan)
 #undef HOST_X87_TRANS_1
 #undef HOST_X87_TRANS_2
 #undef HOST_X87_TRANS_PUSH
-/* always the host's */
+/* the host's, unmasked exceptions or not, if results shall be the host's */
 #define F80_HOST_TRANS(f, expr)                                                                                        \
-    if (host_present()) {                                                                                              \
+    if (!(f)->host.portable_transcendentals) {                                                                         \
         expr;                                                                                                          \
         return;                                                                                                        \
     }

@@ -16,10 +16,11 @@ void machine_add_device(struct machine *m, struct device *d) {
     if (m->device_count < MAX_DEVICES) m->devices[m->device_count++] = d;
 }
 
-static bool create_cpus(struct machine *m, unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
+static bool create_cpus(struct machine *m, const struct machine_config *c) {
+    for (unsigned i = 0; i < c->cpus; i++) {
         struct cpu *cpu = cpu_create(m, m->model, i);
         if (!cpu) return false;
+        cpu->fpu.host.portable_transcendentals = c->portable_transcendentals;
         m->cpu[m->cpu_count++] = cpu;
     }
     return true;
@@ -31,7 +32,7 @@ static bool create_core(struct machine *m, const struct machine_config *c) {
     if (!ops || !memory_create(m, c->ram_size) || !ports_create(m)) return false;
     op_table_build(ops);
     m->blocks = block_cache_create(m);
-    return m->blocks && create_cpus(m, c->cpus);
+    return m->blocks && create_cpus(m, c);
 }
 
 struct machine *machine_create(const struct machine_config *c, char *err, size_t err_size) {

@@ -169,10 +169,11 @@ struct machine_config {
     struct sink_config serial, debug_console;
     int64_t rtc_start; /* what the clock shows at cycle 0: seconds since 1970 */
     uint64_t max_insns;
-    unsigned timeout_seconds; /* of the host; looked at between slices only */
-    struct trace *trace;      /* owned, may be NULL */
-    bool att;                 /* disassemble in AT&T syntax */
-    bool test_device;         /* sim/dev/testdev.c is on the board */
+    unsigned timeout_seconds;      /* of the host; looked at between slices only */
+    struct trace *trace;           /* owned, may be NULL */
+    bool att;                      /* disassemble in AT&T syntax */
+    bool test_device;              /* sim/dev/testdev.c is on the board */
+    bool portable_transcendentals; /* FSIN and its like give the same bits on every host */
 };
 
 struct machine {
