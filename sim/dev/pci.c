@@ -78,8 +78,9 @@ static struct pci_device *function_at(const struct pci_bus *bus, unsigned bus_nu
 }
 
 uint32_t pci_config_read(struct pci_bus *bus, unsigned bus_number, uint8_t devfn, unsigned off, unsigned size) {
-    const struct pci_device *p = function_at(bus, bus_number, devfn);
+    struct pci_device *p = function_at(bus, bus_number, devfn);
     uint32_t val = 0;
+    if (p && p->ops && p->ops->config_reading) p->ops->config_reading(p, off, size);
     for (unsigned i = 0; i < size; i++) val |= (uint32_t)(p ? p->config[off + i] : 0xFF) << 8 * i;
     return val;
 }

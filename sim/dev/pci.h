@@ -69,6 +69,8 @@ struct pci_id {
 
 struct pci_device;
 struct pci_ops {
+    /* before a guest reads the configuration space at [off, off + size); may be NULL */
+    void (*config_reading)(struct pci_device *p, unsigned off, unsigned size);
     /* after a guest's write changed the configuration space at [off, off + size); may be NULL */
     void (*config_written)(struct pci_device *p, unsigned off, unsigned size);
 };

@@ -1,0 +1,12 @@
+/* The virtio devices, and how the board makes them. NULL: out of memory, no slot is free, or err says why. `modern`:
+ * without the legacy interface. */
+#ifndef HVSIM_DEV_VIRTIO_DEVICES_H
+#define HVSIM_DEV_VIRTIO_DEVICES_H
+
+#include "sim/dev/disk.h"
+#include "sim/dev/virtio.h"
+
+struct device *virtio_blk_create(struct machine *m, struct disk *disk, bool modern); /* the disk is borrowed */
+struct device *virtio_rng_create(struct machine *m, uint64_t seed, bool modern);
+
+#endif
