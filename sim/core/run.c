@@ -93,6 +93,12 @@ static void run_loop(struct cpu *cpu, enum run_result *result) {
                 *result = RUN_STOPPED;
                 return;
             }
+            if (cpu->intr.attn & ATTN_YIELD) {
+                cpu->intr.attn &= ~(uint32_t)ATTN_YIELD;
+                settle(cpu);
+                *result = RUN_BUDGET;
+                return;
+            }
             bool running = cpu_service_attention(cpu);
             settle(cpu); /* cpu_break() while no chain runs */
             if (!running) {

@@ -240,6 +240,8 @@ static inline uint8_t *ram_ptr(struct machine *m, uint64_t pa, bool write) {
     return ram_ptr_slow(m, pa, write);
 }
 
+/* Is there another CPU that executes instructions? */
+bool machine_others_run(const struct cpu *cpu);
 /* Ask every CPU to leave the run loop; the first reason wins. */
 void machine_stop(struct machine *m, enum stop_reason why);
 /* Reset request from the keyboard controller, port 92H or CF9H; `by` says which, in words that live on. */

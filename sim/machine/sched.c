@@ -26,6 +26,13 @@ void machine_stop(struct machine *m, enum stop_reason why) {
     for (unsigned i = 0; i < m->cpu_count; i++) cpu_attention(m->cpu[i], ATTN_STOP);
 }
 
+bool machine_others_run(const struct cpu *cpu) {
+    const struct machine *m = cpu->machine;
+    for (unsigned i = 0; i < m->cpu_count; i++)
+        if (m->cpu[i] != cpu && m->cpu[i]->intr.activity == ACT_ACTIVE) return true;
+    return false;
+}
+
 void machine_request_reset(struct machine *m, const char *by) {
     if (m->stop == STOP_NONE) m->reset_by = by;
     machine_stop(m, STOP_RESET);

@@ -1,7 +1,14 @@
 /* HLT, MONITOR, MWAIT. SDM 2; SDM 3 "MONITOR/MWAIT Instructions". */
+#include "sim/machine/machine.h"
 #include "sim/ops/sys.h"
 
 #define LINE 64u
+
+/* Who spins waits for another processor: it is that one's turn. */
+void body_pause(struct cpu *cpu, const struct insn *i) {
+    (void)i;
+    if (machine_others_run(cpu)) cpu_attention(cpu, ATTN_YIELD);
+}
 
 void body_hlt(struct cpu *cpu, const struct insn *i) {
     (void)i;

@@ -297,6 +297,23 @@ static void test_run_processors_share_memory(void **state) {
     assert_int_equal(cpu_icount(m->cpu[2]), 0);
 }
 
+/* The first processor spins with PAUSE until the second, which counts to 3, is done: not to the end of its turns. */
+static void test_run_pause_gives_the_turn_to_another(void **state) {
+    struct machine *m = *state;
+    static const uint8_t bsp[] = {0xF3, 0x90, 0xA1, 0x00, 0x05, 0x3D, 0x03,
+                                  0x00, 0x75, 0xF6, 0xB0, 0x07, 0xE6, 0xF4}; /* pause until [500H] == 3 */
+    static const uint8_t ap[] = {0x31, 0xC0, 0x8E, 0xD8, 0xFF, 0x06, 0x00, 0x05, 0xF3,
+                                 0x90, 0x83, 0x3E, 0x00, 0x05, 0x03, 0x75, 0xF3, 0xF4}; /* inc; pause; until 3; hlt */
+    load_code(m, bsp, sizeof bsp);
+    assert_true(machine_write(m, 0x8000, ap, sizeof ap));
+    struct apic_message msg = {.delivery_mode = 5, .level = 1, .dest = 1};
+    apic_deliver(m, &msg);
+    msg.delivery_mode = 6, msg.vector = 8;
+    apic_deliver(m, &msg);
+    assert_int_equal(machine_run(m), STOP_EXIT_PORT);
+    assert_true(machine_insns(m) < 100);
+}
+
 static uint64_t hash_of_run(uint64_t insns) {
     struct machine *m = fixture_machine(2);
     static const uint8_t code[] = {0x0F, 0x31, 0xA3, 0x00, 0x20, 0x01,
@@ -389,6 +406,7 @@ int main(void) {
         TEST(test_run_halted_without_interrupts_ends),
         TEST(test_run_halted_time_is_skipped_to_the_interrupt),
         TEST_SMP(test_run_processors_share_memory),
+        TEST_SMP(test_run_pause_gives_the_turn_to_another),
         cmocka_unit_test(test_run_equal_runs_have_equal_hashes),
         cmocka_unit_test(test_api_registers_and_memory),
         cmocka_unit_test(test_api_bad_configuration_is_refused_with_reason),
