@@ -240,7 +240,7 @@ static inline uint8_t *ram_ptr(struct machine *m, uint64_t pa, bool write) {
     return ram_ptr_slow(m, pa, write);
 }
 
-/* Is there another CPU that executes instructions? */
+/* Is there another CPU that executes instructions, or is about to be woken? */
 bool machine_others_run(const struct cpu *cpu);
 /* Ask every CPU to leave the run loop; the first reason wins. */
 void machine_stop(struct machine *m, enum stop_reason why);

@@ -28,8 +28,10 @@ void machine_stop(struct machine *m, enum stop_reason why) {
 
 bool machine_others_run(const struct cpu *cpu) {
     const struct machine *m = cpu->machine;
-    for (unsigned i = 0; i < m->cpu_count; i++)
-        if (m->cpu[i] != cpu && m->cpu[i]->intr.activity == ACT_ACTIVE) return true;
+    for (unsigned i = 0; i < m->cpu_count; i++) {
+        const struct intr_state *other = &m->cpu[i]->intr;
+        if (m->cpu[i] != cpu && (other->activity == ACT_ACTIVE || other->attn)) return true;
+    }
     return false;
 }
 
