@@ -37,6 +37,8 @@ static bool check_config(const struct hvsim_config *c, char *err, size_t err_siz
                  (ull)c->memory);
     else if (c->cpus < 1 || c->cpus > MAX_CPUS)
         snprintf(err, err_size, "cpus: expected 1 to %d, found %u", MAX_CPUS, c->cpus);
+    else if (c->machine != HVSIM_PC && c->machine != HVSIM_Q35)
+        snprintf(err, err_size, "machine: expected HVSIM_PC or HVSIM_Q35, found %d", (int)c->machine);
     else if ((c->serial == HVSIM_FILE && !c->serial_path) || (c->debug_console == HVSIM_FILE && !c->debug_console_path))
         snprintf(err, err_size, "serial port, debug console: a file needs a path");
     else
@@ -52,6 +54,7 @@ static struct sink_config sink(enum hvsim_sink kind, const char *path) {
 API hvsim *hvsim_create(const struct hvsim_config *c, char *err, size_t err_size) {
     if (!check_config(c, err, err_size)) return NULL;
     struct machine_config mc = {
+        .kind = c->machine == HVSIM_Q35 ? MACHINE_Q35 : MACHINE_PC,
         .ram_size = c->memory,
         .cpus = c->cpus,
         .serial = sink(c->serial, c->serial_path),

@@ -18,7 +18,13 @@ typedef struct hvsim hvsim; /* one machine */
 
 enum hvsim_sink { HVSIM_NONE, HVSIM_STDIO, HVSIM_FILE };
 
+enum hvsim_machine {
+    HVSIM_PC, /* i440FX and PIIX3 */
+    HVSIM_Q35 /* Q35 and ICH9, with PCI Express configuration space */
+};
+
 struct hvsim_config {
+    enum hvsim_machine machine;
     const char *cpu; /* "max-intel", "max-amd,-x2apic"; NULL: max-intel */
     uint64_t memory; /* bytes, multiple of 1 MiB, 1 MiB to 64 GiB */
     unsigned cpus;   /* 1 to 64 */

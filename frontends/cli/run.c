@@ -14,6 +14,7 @@
 
 enum option_id {
     OPT_HELP = 256,
+    OPT_MACHINE,
     OPT_CPU,
     OPT_MEMORY,
     OPT_CPUS,
@@ -50,6 +51,7 @@ static const struct {
     const char *name, *arg, *help;
     enum option_id id;
 } options[] = {
+    {"machine",          "MACHINE",     "pc (i440FX and PIIX3) or q35 (Q35 and ICH9, PCI Express) (pc)",        OPT_MACHINE         },
     {"cpu",              "MODEL",       "processor: NAME[,+FEATURE,-FEATURE...][,help]; or `help` (max-intel)", OPT_CPU             },
     {"memory",           "SIZE",        "memory, such as 64M or 2G; a bare number is MiB (256M)",               OPT_MEMORY          },
     {"cpus",             "N",           "number of processors, 1 to 64 (1)",                                    OPT_CPUS            },
@@ -171,6 +173,14 @@ static bool parse_mode(const char *text, struct hvsim_image *image) {
     return true;
 }
 
+static bool parse_machine(const char *text, enum hvsim_machine *val) {
+    static const char *const words[] = {"pc", "q35"};
+    unsigned n;
+    if (!parse_word("machine", text, words, 2, &n)) return false;
+    *val = n ? HVSIM_Q35 : HVSIM_PC;
+    return true;
+}
+
 static bool parse_cpus(const char *text, unsigned *val) {
     uint64_t n;
     if (!parse_range("cpus", text, 1, 64, &n)) return false;
@@ -225,6 +235,8 @@ static bool apply(struct request *r, enum option_id id, const char *arg) {
     switch (id) {
     case OPT_HELP:
         return r->help = true;
+    case OPT_MACHINE:
+        return parse_machine(arg, &c->machine);
     case OPT_CPU:
         return parse_cpu(arg, r);
     case OPT_MEMORY:

@@ -15,7 +15,6 @@ struct device *pit_create(struct machine *m);
 struct device *rtc_create(struct machine *m, int64_t start);
 struct device *ioapic_create(struct machine *m);
 struct device *kbc_create(struct machine *m);
-struct device *acpipm_create(struct machine *m);
 struct device *pciconf_create(struct machine *m);
 struct device *port80_create(struct machine *m);
 struct device *ferr_create(struct machine *m);

@@ -1,4 +1,5 @@
 /* What is on the board, and where it is wired. Addresses and lines are in the device's own files. */
+#include "sim/dev/chipset.h"
 #include "sim/dev/dev.h"
 #include "sim/dev/fwcfg.h"
 #include "sim/dev/pci.h"
@@ -12,10 +13,11 @@ bool board_create(struct machine *m, const struct machine_config *c, char *err, 
     m->ioapic = ioapic_create(m);
     m->kbc = kbc_create(m);
     m->ferr = ferr_create(m);
-    bool rest = pit_create(m) && rtc_create(m, c->rtc_start) && acpipm_create(m) && pciconf_create(m) &&
-                port80_create(m) && exitport_create(m);
+    bool chipset = m->kind == MACHINE_Q35 ? q35_create(m) && ich9_create(m) : i440fx_create(m) && piix_create(m);
+    bool rest =
+        pit_create(m) && rtc_create(m, c->rtc_start) && pciconf_create(m) && port80_create(m) && exitport_create(m);
     if (c->test_device && !testdev_create(m)) return false;
-    if (!m->pic || !m->ioapic || !m->kbc || !m->ferr || !rest) return false;
+    if (!m->pic || !m->ioapic || !m->kbc || !m->ferr || !chipset || !rest) return false;
     m->uart = uart_create(m, &c->serial, err, err_size);
     return m->uart && debugcon_create(m, &c->debug_console, err, err_size);
 }

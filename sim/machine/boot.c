@@ -1,4 +1,6 @@
 /* The state in which an image starts, after a reset: what firmware and the boot loader leave behind. */
+#include "sim/dev/chipset.h"
+#include "sim/machine/internal.h"
 #include "sim/machine/load.h"
 
 #define SEL_CODE 0x08
@@ -10,18 +12,25 @@
 #define TYPE_WP     0x05
 #define TYPE_WB     0x06
 
-/* SDM 3, "Memory Type Range Registers": RAM write-back, the video window and device memory below 4 GiB uncacheable */
+static void set_mtrr(struct cpu *cpu, unsigned n, uint64_t base, uint64_t size) {
+    cpu->msr.mtrr_base[n] = base | TYPE_UC;
+    cpu->msr.mtrr_mask[n] = (((1ull << cpu->machine->phys_bits) - 1) & ~(size - 1)) | MTRR_ENABLE;
+}
+
+/* SDM 3, "Memory Type Range Registers": RAM write-back; the video window and the PCI windows uncacheable */
 static void firmware_mtrrs(struct cpu *cpu) {
     for (unsigned i = 0; i < 11; i++) {
         uint64_t type = i < 2 ? TYPE_WB : i == 2 ? TYPE_UC : TYPE_WP;
         cpu->msr.mtrr_fixed[i] = type * 0x0101010101010101ull;
     }
-    cpu->msr.mtrr_base[0] = 0xC0000000 | TYPE_UC;
-    cpu->msr.mtrr_mask[0] = (((1ull << cpu->machine->phys_bits) - 1) & ~0x3FFFFFFFull) | MTRR_ENABLE;
+    struct pci_window high = chipset_high_window(cpu->machine);
+    set_mtrr(cpu, 0, cpu->machine->chipset->low_memory_max, HIGH_MEMORY - cpu->machine->chipset->low_memory_max);
+    if (high.size) set_mtrr(cpu, 1, high.base, high.size);
     cpu->msr.mtrr_def_type = MTRR_ENABLE | MTRR_FIXED | TYPE_WB;
 }
 
 void boot_firmware_state(struct machine *m) {
+    platform_setup(m);
     for (unsigned i = 0; i < m->cpu_count; i++) firmware_mtrrs(m->cpu[i]);
     lapic_set_virtual_wire(m->cpu[0]);
 }

@@ -4,9 +4,8 @@
 
 #include "sim/machine/machine.h"
 
-#define GIB            (1ull << 30)
-#define LOW_MEMORY_MAX (3 * GIB) /* what lies above goes to 4 GiB and on */
-#define HIGH_MEMORY    (4 * GIB)
+#define GIB         (1ull << 30)
+#define HIGH_MEMORY (4 * GIB)
 
 bool memory_create(struct machine *m, uint64_t size);
 void memory_destroy(struct machine *m);

@@ -7,6 +7,7 @@
 #include "sim/core/flags.h"
 #include "sim/core/system.h"
 #include "sim/core/trace.h"
+#include "sim/dev/chipset.h"
 #include "sim/machine/internal.h"
 #include "sim/ops/op.h"
 
@@ -41,6 +42,8 @@ struct machine *machine_create(const struct machine_config *c, char *err, size_t
              (unsigned long long)c->ram_size >> 20, c->cpus);
     if (!m) return NULL;
     m->model = c->model;
+    m->kind = c->kind;
+    m->chipset = c->kind == MACHINE_Q35 ? &chipset_q35 : &chipset_pc;
     m->phys_bits = c->model->phys_bits;
     m->max_insns = c->max_insns;
     m->timeout_seconds = c->timeout_seconds;

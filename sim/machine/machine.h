@@ -50,6 +50,7 @@ struct mem_window {
     uint8_t when;        /* enum mem_when */
     bool guarded;        /* writes go to the device, or nowhere */
     bool beneath;        /* under RAM and all windows that are not: what the bus decodes when nobody else does */
+    bool above;          /* over all windows that are not: what the host bridge decides before the bus is asked */
     uint8_t *host;       /* RAM or machine_alloc_memory() */
     struct device *dev;
     unsigned range; /* handed back to read and write; with dev the name of the window */
@@ -162,7 +163,14 @@ struct sink_config {
     const char *path;
 };
 
+/* The boards: what is soldered on them. */
+enum machine_kind {
+    MACHINE_PC, /* i440FX and PIIX3 */
+    MACHINE_Q35 /* Q35 and ICH9: PCI Express configuration space */
+};
+
 struct machine_config {
+    enum machine_kind kind;
     struct cpu_model *model; /* owned by the machine once machine_create() succeeds */
     uint64_t ram_size;       /* bytes, a multiple of 1 MiB */
     unsigned cpus;
@@ -203,6 +211,9 @@ struct machine {
     struct device *pic, *ioapic, *kbc, *ferr; /* the ones others call */
     struct pci_bus *pci;                      /* sim/dev/pci.h */
     struct device *fwcfg;                     /* sim/dev/fwcfg.h */
+    enum machine_kind kind;
+    const struct chipset *chipset; /* sim/dev/chipset.h */
+    struct device *pm;             /* sim/dev/acpipm.c */
 
     enum stop_reason stop;
     int exit_status;      /* value written to the exit port */

@@ -10,11 +10,12 @@ void memmap_init(struct mem_map *map) {
     memmap_flatten(map);
 }
 
+static unsigned layer(const struct mem_window *w) { return w->beneath ? 0 : w->above ? 2 : 1; }
+
 bool memmap_add(struct mem_map *map, const struct mem_window *w) {
     if (map->count == MAX_WINDOWS || !w->size || w->base + (w->size - 1) < w->base) return false;
     unsigned at = map->count++;
-    if (w->beneath)
-        for (; at > 1 && !map->window[at - 1].beneath; at--) map->window[at] = map->window[at - 1];
+    for (; at > 1 && layer(&map->window[at - 1]) > layer(w); at--) map->window[at] = map->window[at - 1];
     map->window[at] = *w;
     return true;
 }

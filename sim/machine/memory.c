@@ -1,6 +1,6 @@
-/* RAM, and accesses to physical memory. Low memory [0, 3 GiB) at 0, the rest from 4 GiB; what lies over it is the
- * board's and the devices' (memmap.c). One host mapping, the pool, holds RAM and after it ROMs and video memory, so
- * that code is cached everywhere alike. */
+/* RAM, and accesses to physical memory. Low memory (3 or 2 GiB, as the chipset has it) at 0, the rest from 4 GiB; what
+ * lies over it is the board's and the devices' (memmap.c). One host mapping, the pool, holds RAM and after it ROMs and
+ * video memory, so that code is cached everywhere alike. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -8,6 +8,7 @@
 #include "sim/arch/msr.h"
 #include "sim/core/block.h"
 #include "sim/core/trace.h"
+#include "sim/dev/chipset.h"
 #include "sim/machine/internal.h"
 #include "sim/machine/memmap.h"
 
@@ -24,7 +25,7 @@ bool memory_create(struct machine *m, uint64_t size) {
     madvise(ram, size, MADV_HUGEPAGE); /* a wish: the guest's locality is not the host's */
     m->ram = ram;
     m->ram_size = m->pool_used = size;
-    m->low_size = size < LOW_MEMORY_MAX ? size : LOW_MEMORY_MAX;
+    m->low_size = size < m->chipset->low_memory_max ? size : m->chipset->low_memory_max;
     m->a20_mask = ~0ull;
     memmap_init(m->map);
     struct mem_window low = {.size = m->low_size, .takes = MEM_TAKES_ALL, .host = m->ram, .range = RAM_LOW};

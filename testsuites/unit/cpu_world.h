@@ -15,6 +15,7 @@
 #include "sim/core/fault.h"
 #include "sim/core/mem.h"
 #include "sim/core/system.h"
+#include "sim/dev/chipset.h"
 #include "sim/machine/internal.h"
 #include "sim/machine/machine.h"
 
@@ -38,6 +39,7 @@ static inline int cpu_world_setup(void **state) {
     struct machine *m = calloc(1, sizeof *m);
     struct cpu *cpu = aligned_alloc(64, (sizeof *cpu + 63) & ~(size_t)63);
     memset(cpu, 0, sizeof *cpu);
+    m->chipset = &chipset_pc;
     assert_true(memory_create(m, RAM_SIZE));
     m->blocks = block_cache_create(m);
     m->cpu[0] = m->running = cpu;

@@ -16,15 +16,17 @@
 #define TEST_MEMORY (16u << 20)
 #define TEST_DATE   1767225600 /* Thursday 2026-01-01 00:00:00 */
 
-static inline struct machine *fixture_machine(unsigned cpus) {
+static inline struct machine *fixture_board(enum machine_kind kind, unsigned cpus) {
     char err[256];
-    struct machine_config c = {.ram_size = TEST_MEMORY, .cpus = cpus, .rtc_start = TEST_DATE};
+    struct machine_config c = {.kind = kind, .ram_size = TEST_MEMORY, .cpus = cpus, .rtc_start = TEST_DATE};
     c.model = model_parse("max-intel,-vmx", err, sizeof err);
     assert_non_null(c.model);
     struct machine *m = machine_create(&c, err, sizeof err);
     assert_non_null(m);
     return m;
 }
+
+static inline struct machine *fixture_machine(unsigned cpus) { return fixture_board(MACHINE_PC, cpus); }
 
 /* Let time pass, firing each timer at its cycle. */
 static inline void fixture_advance(struct machine *m, uint64_t cycles) {
@@ -40,6 +42,10 @@ static inline int fixture_setup(void **state) {
     *state = fixture_machine(1);
     return 0;
 }
+static inline int fixture_setup_q35(void **state) {
+    *state = fixture_board(MACHINE_Q35, 1);
+    return 0;
+}
 static inline int fixture_setup_smp(void **state) {
     *state = fixture_machine(3);
     return 0;
@@ -50,6 +56,7 @@ static inline int fixture_teardown(void **state) {
 }
 
 #define TEST(name)     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+#define TEST_Q35(name) cmocka_unit_test_setup_teardown(name, fixture_setup_q35, fixture_teardown)
 #define TEST_SMP(name) cmocka_unit_test_setup_teardown(name, fixture_setup_smp, fixture_teardown)
 
 static inline void outb(struct machine *m, uint16_t port, uint8_t val) { port_write(m, port, 1, val); }

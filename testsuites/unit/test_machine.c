@@ -95,10 +95,12 @@ static void test_port_exit_stops_with_value(void **state) {
 
 static void test_port_debug_console_reads_e9(void **state) { assert_int_equal(inb(*state, 0xE9), 0xE9); }
 
-static void test_port_pci_bus_is_empty(void **state) {
+static void test_port_pci_finds_the_host_bridge_and_nobody_in_slot_30(void **state) {
     struct machine *m = *state;
     port_write(m, 0xCF8, 4, 0x80000000);
     assert_int_equal(port_read(m, 0xCF8, 4), 0x80000000);
+    assert_int_equal(port_read(m, 0xCFC, 4), 0x12378086);
+    port_write(m, 0xCF8, 4, 0x8000F000);
     assert_int_equal(port_read(m, 0xCFC, 4), 0xFFFFFFFF);
 }
 
@@ -392,7 +394,7 @@ int main(void) {
         TEST(test_port_wide_access_is_split_for_byte_devices),
         TEST(test_port_exit_stops_with_value),
         TEST(test_port_debug_console_reads_e9),
-        TEST(test_port_pci_bus_is_empty),
+        TEST(test_port_pci_finds_the_host_bridge_and_nobody_in_slot_30),
         TEST(test_port_cf9_resets_when_bit_2_rises),
         TEST(test_uart_loopback_receives_what_is_sent),
         TEST(test_uart_divisor_latch_hides_data),
