@@ -16,6 +16,7 @@
  * snapshots) ---- */
 
 struct device;
+struct host_wait;
 struct device_ops {
     const char *name;
     void (*reset)(struct device *d);
@@ -26,6 +27,9 @@ struct device_ops {
     /* widest port access the device takes whole, 0 = 1 byte; the bus splits wider ones, and those that leave the range,
      * into bytes */
     unsigned port_width;
+    /* What comes from the host (sim/machine/hostio.h), where anything does: take what is there; say what to wait for */
+    void (*host_poll)(struct device *d);
+    void (*host_wait)(struct device *d, struct host_wait *w);
 };
 struct device { /* first member of every device's own struct */
     const struct device_ops *ops;
@@ -228,9 +232,9 @@ struct machine {
     unsigned timeout_seconds;
     volatile int interrupted; /* set by a signal handler: stop with STOP_USER */
     bool intr_line;           /* the 8259's INTR output */
-    struct device *uart;
     uint64_t idle_since; /* cycle at which the last instruction was executed, as far as skip_time() knows */
-    uint64_t poll_due;   /* when the serial input is looked at again */
+    uint64_t poll_due;   /* when the host is looked at again */
+    bool stdin_taken;    /* a device reads standard input */
 };
 
 struct machine *machine_create(const struct machine_config *c, char *err, size_t err_size);
