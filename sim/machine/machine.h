@@ -219,6 +219,8 @@ struct machine {
     const struct chipset *chipset; /* sim/dev/chipset.h */
     struct device *pm;             /* sim/dev/acpipm.c */
 
+    bool by_firmware; /* firmware starts the machine, not a loader: at the reset vector */
+
     enum stop_reason stop;
     int exit_status;      /* value written to the exit port */
     char *stop_report;    /* text, owned */
