@@ -13,7 +13,7 @@
 #include "testsuites/hypervisors/kvm/guest.h"
 #include "testsuites/hypervisors/kvm/vm.h"
 
-enum { SECONDS_PER_GUEST = 60, SMP_CPUS = 4 };
+enum { SECONDS_PER_GUEST = 20, SMP_CPUS = 4 };
 
 #define GUEST(name) extern const uint8_t name[], name##_end[]
 GUEST(guest_real);
@@ -47,8 +47,27 @@ static bool check_log(const struct vm *vm, const struct event *expected, unsigne
     return true;
 }
 
+// Where a guest that failed has come to
+static void print_state(struct vm *vm) {
+    if (vm->error[0] != 0) printf("# %s\n", vm->error);
+    for (unsigned i = 0; i < vm->cpu_count; i++) {
+        struct kvm_regs regs;
+        struct kvm_sregs sregs;
+        struct kvm_mp_state state = {.mp_state = UINT32_MAX};
+        if (vm->cpus[i].fd < 0 || ioctl(vm->cpus[i].fd, KVM_GET_REGS, &regs) < 0 ||
+            ioctl(vm->cpus[i].fd, KVM_GET_SREGS, &sregs) < 0)
+            continue;
+        ioctl(vm->cpus[i].fd, KVM_GET_MP_STATE, &state);
+        printf("# CPU %u: CS:RIP %#x:%#llx, CR0 %#llx, CR3 %#llx, EFER %#llx, RFLAGS %#llx, RSP %#llx, MP state %u\n",
+               i, sregs.cs.selector, (unsigned long long)regs.rip, (unsigned long long)sregs.cr0,
+               (unsigned long long)sregs.cr3, (unsigned long long)sregs.efer, (unsigned long long)regs.rflags,
+               (unsigned long long)regs.rsp, state.mp_state);
+    }
+}
+
 static bool run_and_check(struct vm *vm, const struct event *expected, unsigned count) {
-    return vm_run(&vm->cpus[0]) && check_log(vm, expected, count);
+    bool result = vm_run(&vm->cpus[0]);
+    return check_log(vm, expected, count) && result;
 }
 
 #define CODE(guest)       guest, guest##_end
@@ -219,7 +238,7 @@ int main(int argc, char **argv) {
         setitimer(ITIMER_REAL, &limit, NULL);
         bool result = tests[i].run(&vm);
         setitimer(ITIMER_REAL, &off, NULL);
-        if (vm.error[0] != 0) printf("# %s\n", vm.error);
+        if (!result) print_state(&vm);
         printf("%s %u - %s\n", result ? "ok" : "not ok", ++count, tests[i].title);
         fflush(stdout);
         failures += !result;

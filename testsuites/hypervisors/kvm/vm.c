@@ -11,7 +11,8 @@
 #include "testsuites/hypervisors/kvm/guest.h"
 
 static bool fail(struct vm *vm, const char *what) {
-    snprintf(vm->error, sizeof vm->error, "%s: %s", what, strerror(errno));
+    if (vm->error[0] == 0) // the first is the cause
+        snprintf(vm->error, sizeof vm->error, "%s: %s", what, strerror(errno));
     return false;
 }
 
@@ -191,7 +192,8 @@ bool vm_run(struct vcpu *cpu) {
     while (!over && !vm->ended) {
         if (vm->hooks.before_entry != NULL) vm->hooks.before_entry(cpu);
         if (ioctl(cpu->fd, KVM_RUN, 0) < 0) {
-            if (errno == EINTR && cpu != &vm->cpus[0]) continue; // asked to end
+            // Other processors than the first are asked to end, or were woken by the start-up interrupt.
+            if (cpu != &vm->cpus[0] && (errno == EINTR || errno == EAGAIN)) continue;
             return fail(vm, errno == EINTR ? "the guest hangs" : "KVM_RUN");
         }
         if (!handle_exit(cpu, &over)) return false;
