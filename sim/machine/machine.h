@@ -178,6 +178,7 @@ struct machine_config {
     struct cpu_model *model; /* owned by the machine once machine_create() succeeds */
     uint64_t ram_size;       /* bytes, a multiple of 1 MiB */
     unsigned cpus;
+    unsigned apic_id_step; /* 0: 1 */
     struct sink_config serial, debug_console;
     int64_t rtc_start; /* what the clock shows at cycle 0: seconds since 1970 */
     uint64_t max_insns;
@@ -199,9 +200,10 @@ struct machine {
 
     struct cpu *cpu[MAX_CPUS];
     unsigned cpu_count;
-    struct cpu *running;  /* the CPU whose turn it is */
-    uint64_t now;         /* cycles, at the start of the running CPU's slice */
-    struct timer *timers; /* sorted by due, then by order of arming */
+    unsigned apic_id_step; /* CPU n has the APIC id n times this */
+    struct cpu *running;   /* the CPU whose turn it is */
+    uint64_t now;          /* cycles, at the start of the running CPU's slice */
+    struct timer *timers;  /* sorted by due, then by order of arming */
 
     const struct op_table *ops;
     struct block_cache *blocks;
