@@ -16,6 +16,21 @@ extern "C" {
 
 typedef struct hvsim hvsim; /* one machine */
 
+/* A disk image or the image of a CD-ROM, of any format that qemu-nbd knows; raw ones are read directly. */
+enum hvsim_interface {
+    HVSIM_IF_DEFAULT, /* IDE on HVSIM_PC, AHCI on HVSIM_Q35 */
+    HVSIM_IF_IDE,
+    HVSIM_IF_AHCI,
+    HVSIM_IF_VIRTIO
+};
+struct hvsim_drive {
+    const char *path;
+    const char *format; /* as qemu-nbd names it; NULL: what the file looks like */
+    enum hvsim_interface interface;
+    bool cdrom; /* read-only */
+};
+#define HVSIM_MAX_DRIVES 16
+
 enum hvsim_sink { HVSIM_NONE, HVSIM_STDIO, HVSIM_FILE };
 
 enum hvsim_machine {
@@ -28,11 +43,11 @@ struct hvsim_config {
     const char *cpu; /* "max-intel", "max-amd,-x2apic"; NULL: max-intel */
     uint64_t memory; /* bytes, multiple of 1 MiB, 1 MiB to 64 GiB */
     unsigned cpus;   /* 1 to 64 */
-    /* CPU n has APIC id n times this, a power of two up to 4096; with more than 1 (0 means 1) every CPU is a package of
-     * its own. Ids above 254 need x2APIC. */
-    unsigned apic_id_step;
     enum hvsim_sink serial, debug_console;
     const char *serial_path, *debug_console_path;
+    const struct hvsim_drive *drives; /* `drive_count` of them; read by hvsim_create() only */
+    unsigned drive_count;
+    bool writable; /* what guests write to disks goes into the images; else it is kept in memory and forgotten */
     uint64_t max_instructions; /* 0: no limit */
     unsigned timeout_seconds;  /* host seconds, 0: none */
     const char *trace;         /* "exec,exits:FILE" or NULL */

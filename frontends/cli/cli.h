@@ -2,6 +2,8 @@
 #ifndef HVSIM_CLI_CLI_H
 #define HVSIM_CLI_CLI_H
 
+#include "sim/hvsim.h"
+
 /* Exit statuses. The exit port gives odd ones, (value << 1) | 1, so ours are even. */
 enum cli_status {
     CLI_OK = 0,    /* help was printed; the guest switched the power off */
@@ -16,6 +18,9 @@ enum cli_status {
 
 /* "hvsim: ..." on standard error; returns CLI_USAGE. */
 int cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* FILE[,if=...][,media=...][,format=...]: cuts `text`, which the drive refers to. */
+bool cli_parse_drive(char *text, bool cdrom, struct hvsim_drive *drive);
 
 int cli_run(int argc, char **argv); /* argv[0] is "run" */
 

@@ -33,10 +33,12 @@ enum option_id {
     OPT_ENTRY,
     OPT_MODE,
     OPT_SYNTAX,
-    OPT_APIC_ID_STEP,
     OPT_RTC,
     OPT_TEST_DEVICE,
     OPT_TRANSCENDENTALS,
+    OPT_DRIVE,
+    OPT_CDROM,
+    OPT_WRITABLE,
 };
 
 /* Everything that the command line says. */
@@ -44,6 +46,8 @@ struct request {
     struct hvsim_config config;
     struct hvsim_image image;
     const char *modules[MAX_MODULES];
+    struct hvsim_drive drives[HVSIM_MAX_DRIVES];
+    char *drive_text[HVSIM_MAX_DRIVES]; /* owned: what the drives refer to */
     bool stats, hash, help, list_cpus;
     char described[256]; /* --cpu MODEL,help: the model */
 };
@@ -52,30 +56,33 @@ static const struct {
     const char *name, *arg, *help;
     enum option_id id;
 } options[] = {
-    {"machine",          "MACHINE",     "pc (i440FX and PIIX3) or q35 (Q35 and ICH9, PCI Express) (pc)",        OPT_MACHINE         },
-    {"cpu",              "MODEL",       "processor: NAME[,+FEATURE,-FEATURE...][,help]; or `help` (max-intel)", OPT_CPU             },
-    {"memory",           "SIZE",        "memory, such as 64M or 2G; a bare number is MiB (256M)",               OPT_MEMORY          },
-    {"cpus",             "N",           "number of processors, 1 to 64 (1)",                                    OPT_CPUS            },
-    {"apic-id-step",     "N",           "CPU n gets APIC id n * N, a power of two; each CPU a package (1)",     OPT_APIC_ID_STEP    },
-    {"append",           "TEXT",        "command line for the image",                                           OPT_APPEND          },
-    {"initrd",           "FILE[,ARGS]", "initial RAM disk of Linux, or boot module; may be given again",        OPT_INITRD          },
-    {"serial",           "WHERE",       "COM1: stdio, file:PATH or none (stdio)",                               OPT_SERIAL          },
-    {"debug-console",    "WHERE",       "port 0xe9: stdio, file:PATH or none (none)",                           OPT_DEBUG_CONSOLE   },
-    {"max-instructions", "N",           "stop after exactly N instructions",                                    OPT_MAX_INSTRUCTIONS},
-    {"timeout",          "SECONDS",     "stop after so many seconds of the host's time",                        OPT_TIMEOUT         },
-    {"trace",            "WHAT:FILE",   "write a trace; WHAT of exec, exits, int, io, mmio, msr, all",          OPT_TRACE           },
-    {"stats",            NULL,          "print instruction counts, speed and VM exits at the end",              OPT_STATS           },
-    {"hash",             NULL,          "print the number of instructions and a hash of the state at the end",  OPT_HASH            },
-    {"firmware",         "NAME",        "start by firmware: seabios, ovmf or a file with an image",             OPT_FIRMWARE        },
-    {"firmware-vars",    "FILE",        "keep the firmware's variables in this file, made when there is none",  OPT_FIRMWARE_VARS   },
-    {"load-address",     "ADDRESS",     "flat binary: where it goes (0x7c00 in real mode, else 1 MiB)",         OPT_LOAD_ADDRESS    },
-    {"entry",            "ADDRESS",     "flat binary: where it starts (at its beginning)",                      OPT_ENTRY           },
-    {"mode",             "MODE",        "flat binary: real, protected or long (real)",                          OPT_MODE            },
-    {"syntax",           "SYNTAX",      "disassembly: intel or att (intel)",                                    OPT_SYNTAX          },
-    {"rtc",              "DATE",        "clock at the start, as 2026-01-01T00:00:00",                           OPT_RTC             },
-    {"test-device",      NULL,          "add what kvm-unit-tests uses of QEMU: pc-testdev and fw_cfg",          OPT_TEST_DEVICE     },
-    {"transcendentals",  "WHOSE",       "FSIN, F2XM1 and their like: host or portable (host)",                  OPT_TRANSCENDENTALS },
-    {"help",             NULL,          "this text",                                                            OPT_HELP            },
+    {"machine",          "MACHINE",     "pc (i440FX and PIIX3) or q35 (Q35 and ICH9, PCI Express) (pc)",                        OPT_MACHINE         },
+    {"cpu",              "MODEL",       "processor: NAME[,+FEATURE,-FEATURE...][,help]; or `help` (max-intel)",                 OPT_CPU             },
+    {"memory",           "SIZE",        "memory, such as 64M or 2G; a bare number is MiB (256M)",                               OPT_MEMORY          },
+    {"cpus",             "N",           "number of processors, 1 to 64 (1)",                                                    OPT_CPUS            },
+    {"append",           "TEXT",        "command line for the image",                                                           OPT_APPEND          },
+    {"initrd",           "FILE[,ARGS]", "initial RAM disk of Linux, or boot module; may be given again",                        OPT_INITRD          },
+    {"drive",            "FILE[,...]",  "disk image; ,if=ide|ahci|virtio ,media=disk|cdrom ,format=FORMAT; may be given again",
+     OPT_DRIVE                                                                                                                                      },
+    {"cdrom",            "FILE",        "CD-ROM image: --drive FILE,media=cdrom",                                               OPT_CDROM           },
+    {"writable",         NULL,          "what guests write to disks goes into the images; else they stay as they are",          OPT_WRITABLE        },
+    {"serial",           "WHERE",       "COM1: stdio, file:PATH or none (stdio)",                                               OPT_SERIAL          },
+    {"debug-console",    "WHERE",       "port 0xe9: stdio, file:PATH or none (none)",                                           OPT_DEBUG_CONSOLE   },
+    {"max-instructions", "N",           "stop after exactly N instructions",                                                    OPT_MAX_INSTRUCTIONS},
+    {"timeout",          "SECONDS",     "stop after so many seconds of the host's time",                                        OPT_TIMEOUT         },
+    {"trace",            "WHAT:FILE",   "write a trace; WHAT of exec, exits, int, io, mmio, msr, all",                          OPT_TRACE           },
+    {"stats",            NULL,          "print instruction counts, speed and VM exits at the end",                              OPT_STATS           },
+    {"hash",             NULL,          "print the number of instructions and a hash of the state at the end",                  OPT_HASH            },
+    {"firmware",         "NAME",        "start by firmware: seabios, ovmf or a file with an image",                             OPT_FIRMWARE        },
+    {"firmware-vars",    "FILE",        "keep the firmware's variables in this file, made when there is none",                  OPT_FIRMWARE_VARS   },
+    {"load-address",     "ADDRESS",     "flat binary: where it goes (0x7c00 in real mode, else 1 MiB)",                         OPT_LOAD_ADDRESS    },
+    {"entry",            "ADDRESS",     "flat binary: where it starts (at its beginning)",                                      OPT_ENTRY           },
+    {"mode",             "MODE",        "flat binary: real, protected or long (real)",                                          OPT_MODE            },
+    {"syntax",           "SYNTAX",      "disassembly: intel or att (intel)",                                                    OPT_SYNTAX          },
+    {"rtc",              "DATE",        "clock at the start, as 2026-01-01T00:00:00",                                           OPT_RTC             },
+    {"test-device",      NULL,          "add what kvm-unit-tests uses of QEMU: pc-testdev and fw_cfg",                          OPT_TEST_DEVICE     },
+    {"transcendentals",  "WHOSE",       "FSIN, F2XM1 and their like: host or portable (host)",                                  OPT_TRANSCENDENTALS },
+    {"help",             NULL,          "this text",                                                                            OPT_HELP            },
 };
 #define OPTIONS (sizeof options / sizeof options[0])
 
@@ -190,13 +197,6 @@ static bool parse_cpus(const char *text, unsigned *val) {
     return true;
 }
 
-static bool parse_apic_id_step(const char *text, unsigned *val) {
-    uint64_t n;
-    if (!parse_range("apic-id-step", text, 1, 4096, &n)) return false;
-    *val = (unsigned)n;
-    return true;
-}
-
 static bool parse_timeout(const char *text, unsigned *val) {
     uint64_t n;
     if (!parse_number("timeout", text, UINT32_MAX, &n)) return false;
@@ -238,6 +238,17 @@ static bool parse_cpu(const char *text, struct request *r) {
     return true;
 }
 
+static bool add_drive(struct request *r, const char *text, bool cdrom) {
+    struct hvsim_config *c = &r->config;
+    if (c->drive_count == HVSIM_MAX_DRIVES) {
+        cli_error("--drive: at most %d drives can be given", HVSIM_MAX_DRIVES);
+        return false;
+    }
+    char *own = r->drive_text[c->drive_count] = strdup(text);
+    c->drives = r->drives;
+    return own && cli_parse_drive(own, cdrom, &r->drives[c->drive_count++]);
+}
+
 static bool apply(struct request *r, enum option_id id, const char *arg) {
     struct hvsim_config *c = &r->config;
     struct hvsim_image *im = &r->image;
@@ -252,13 +263,16 @@ static bool apply(struct request *r, enum option_id id, const char *arg) {
         return parse_memory(arg, &c->memory);
     case OPT_CPUS:
         return parse_cpus(arg, &c->cpus);
-    case OPT_APIC_ID_STEP:
-        return parse_apic_id_step(arg, &c->apic_id_step);
     case OPT_APPEND:
         im->append = arg;
         return true;
     case OPT_INITRD:
         return add_module(r, arg);
+    case OPT_DRIVE:
+    case OPT_CDROM:
+        return add_drive(r, arg, id == OPT_CDROM);
+    case OPT_WRITABLE:
+        return c->writable = true;
     case OPT_SERIAL:
         return parse_sink("serial", arg, &c->serial, &c->serial_path);
     case OPT_DEBUG_CONSOLE:
@@ -394,15 +408,21 @@ static int describe_cpu(const char *cpu) {
     return cli_error("%s", err);
 }
 
-int cli_run(int argc, char **argv) {
-    struct request r = {.stats = false};
-    hvsim_config_default(&r.config);
-    if (!parse(argc, argv, &r)) return CLI_USAGE;
-    if (r.help) return print_help();
-    if (r.list_cpus) {
+static int parse_and_run(int argc, char **argv, struct request *r) {
+    hvsim_config_default(&r->config);
+    if (!parse(argc, argv, r)) return CLI_USAGE;
+    if (r->help) return print_help();
+    if (r->list_cpus) {
         hvsim_list_cpus(stdout);
         return CLI_OK;
     }
-    if (*r.described) return describe_cpu(r.described);
-    return run(&r);
+    if (*r->described) return describe_cpu(r->described);
+    return run(r);
+}
+
+int cli_run(int argc, char **argv) {
+    struct request r = {.stats = false};
+    int status = parse_and_run(argc, argv, &r);
+    for (unsigned i = 0; i < HVSIM_MAX_DRIVES; i++) free(r.drive_text[i]);
+    return status;
 }

@@ -13,7 +13,6 @@
 #include <stdint.h>
 
 #define DISK_SECTOR 512u
-#define MAX_DISKS   16
 
 struct disk;
 struct machine;

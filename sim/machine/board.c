@@ -1,6 +1,7 @@
 /* What is on the board, and where it is wired. Addresses and lines are in the device's own files. */
 #include "sim/dev/chipset.h"
 #include "sim/dev/dev.h"
+#include "sim/dev/disk.h"
 #include "sim/dev/fwcfg.h"
 #include "sim/dev/pci.h"
 #include "sim/machine/internal.h"
@@ -18,7 +19,8 @@ bool board_create(struct machine *m, const struct machine_config *c, char *err, 
         pit_create(m) && rtc_create(m, c->rtc_start) && pciconf_create(m) && port80_create(m) && exitport_create(m);
     if (c->test_device && !testdev_create(m)) return false;
     if (!m->pic || !m->ioapic || !m->kbc || !m->ferr || !chipset || !rest) return false;
-    return uart_create(m, &c->serial, err, err_size) && debugcon_create(m, &c->debug_console, err, err_size);
+    m->uart = uart_create(m, &c->serial, err, err_size);
+    return m->uart && debugcon_create(m, &c->debug_console, err, err_size) && drives_create(m, c, err, err_size);
 }
 
 void devices_flush(struct machine *m) {

@@ -8,6 +8,7 @@
 #include "sim/core/system.h"
 #include "sim/core/trace.h"
 #include "sim/dev/chipset.h"
+#include "sim/dev/disk.h"
 #include "sim/machine/internal.h"
 #include "sim/ops/op.h"
 
@@ -44,7 +45,6 @@ struct machine *machine_create(const struct machine_config *c, char *err, size_t
     m->model = c->model;
     m->kind = c->kind;
     m->chipset = c->kind == MACHINE_Q35 ? &chipset_q35 : &chipset_pc;
-    m->apic_id_step = c->apic_id_step ? c->apic_id_step : 1;
     m->phys_bits = c->model->phys_bits;
     m->max_insns = c->max_insns;
     m->timeout_seconds = c->timeout_seconds;
@@ -71,6 +71,7 @@ void machine_destroy(struct machine *m) {
         if (m->devices[i]->ops->destroy) m->devices[i]->ops->destroy(m->devices[i]);
         free(m->devices[i]);
     }
+    drives_destroy(m);
     for (unsigned i = 0; i < m->cpu_count; i++) cpu_destroy(m->cpu[i]);
     if (m->blocks) block_cache_destroy(m->blocks);
     ports_destroy(m);
@@ -155,5 +156,7 @@ static uint64_t hash_memory(uint64_t h, const struct machine *m) {
 uint64_t machine_hash(struct machine *m) {
     uint64_t h = 0x6A09E667F3BCC908ull;
     for (unsigned i = 0; i < m->cpu_count; i++) h = hash_cpu(h, m->cpu[i]);
-    return hash_memory(h, m);
+    h = hash_memory(h, m);
+    for (unsigned i = 0; i < m->disk_count; i++) h = mix(h, disk_hash(m->disk[i]));
+    return h;
 }

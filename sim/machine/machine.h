@@ -16,7 +16,6 @@
  * snapshots) ---- */
 
 struct device;
-struct host_wait;
 struct device_ops {
     const char *name;
     void (*reset)(struct device *d);
@@ -27,9 +26,6 @@ struct device_ops {
     /* widest port access the device takes whole, 0 = 1 byte; the bus splits wider ones, and those that leave the range,
      * into bytes */
     unsigned port_width;
-    /* What comes from the host (sim/machine/hostio.h), where anything does: take what is there; say what to wait for */
-    void (*host_poll)(struct device *d);
-    void (*host_wait)(struct device *d, struct host_wait *w);
 };
 struct device { /* first member of every device's own struct */
     const struct device_ops *ops;
@@ -143,6 +139,8 @@ bool lapic_enabled(const struct cpu *cpu);
 
 /* ---- the machine ---- */
 
+struct disk;
+struct hvsim_drive;
 struct trace; /* sim/core/trace.h */
 struct op_table;
 struct block_cache;
@@ -178,11 +176,13 @@ struct machine_config {
     struct cpu_model *model; /* owned by the machine once machine_create() succeeds */
     uint64_t ram_size;       /* bytes, a multiple of 1 MiB */
     unsigned cpus;
-    unsigned apic_id_step; /* 0: 1 */
     struct sink_config serial, debug_console;
     int64_t rtc_start; /* what the clock shows at cycle 0: seconds since 1970 */
     uint64_t max_insns;
-    unsigned timeout_seconds;      /* of the host; looked at between slices only */
+    unsigned timeout_seconds;         /* of the host; looked at between slices only */
+    const struct hvsim_drive *drives; /* sim/hvsim.h; at most 16 */
+    unsigned drive_count;
+    bool writable;                 /* disk images are written to */
     struct trace *trace;           /* owned, may be NULL */
     bool att;                      /* disassemble in AT&T syntax */
     bool test_device;              /* sim/dev/testdev.c is on the board */
@@ -200,10 +200,9 @@ struct machine {
 
     struct cpu *cpu[MAX_CPUS];
     unsigned cpu_count;
-    unsigned apic_id_step; /* CPU n has the APIC id n times this */
-    struct cpu *running;   /* the CPU whose turn it is */
-    uint64_t now;          /* cycles, at the start of the running CPU's slice */
-    struct timer *timers;  /* sorted by due, then by order of arming */
+    struct cpu *running;  /* the CPU whose turn it is */
+    uint64_t now;         /* cycles, at the start of the running CPU's slice */
+    struct timer *timers; /* sorted by due, then by order of arming */
 
     const struct op_table *ops;
     struct block_cache *blocks;
@@ -214,14 +213,14 @@ struct machine {
     struct port_bus *ports;
     struct device *devices[64];
     unsigned device_count;
+    struct disk *disk[16]; /* sim/dev/disk.h */
+    unsigned disk_count;
     struct device *pic, *ioapic, *kbc, *ferr; /* the ones others call */
     struct pci_bus *pci;                      /* sim/dev/pci.h */
     struct device *fwcfg;                     /* sim/dev/fwcfg.h */
     enum machine_kind kind;
     const struct chipset *chipset; /* sim/dev/chipset.h */
     struct device *pm;             /* sim/dev/acpipm.c */
-
-    bool by_firmware; /* firmware starts the machine, not a loader: at the reset vector */
 
     enum stop_reason stop;
     int exit_status;      /* value written to the exit port */
@@ -236,9 +235,9 @@ struct machine {
     unsigned timeout_seconds;
     volatile int interrupted; /* set by a signal handler: stop with STOP_USER */
     bool intr_line;           /* the 8259's INTR output */
+    struct device *uart;
     uint64_t idle_since; /* cycle at which the last instruction was executed, as far as skip_time() knows */
-    uint64_t poll_due;   /* when the host is looked at again */
-    bool stdin_taken;    /* a device reads standard input */
+    uint64_t poll_due;   /* when the serial input is looked at again */
 };
 
 struct machine *machine_create(const struct machine_config *c, char *err, size_t err_size);
