@@ -111,9 +111,7 @@ static enum decode_status decode_lock_mov_cr8(const uint8_t *bytes, size_t avail
     return DECODE_OK;
 }
 
-/* AVX-IFMA (VPMADD52LUQ and VPMADD52HUQ behind VEX) is later than Zydis 4.0. Its operands are those of VFMADD231PD, so
- * the bytes are decoded again with that opcode. SDM 2 "VPMADD52LUQ". */
-static bool is_avx_ifma(const uint8_t *bytes, size_t avail, size_t *opcode) {
+bool decode_is_avx_ifma(const uint8_t *bytes, size_t avail, size_t *opcode) {
     size_t k = 0;
     while (k < avail && (bytes[k] == 0x67 || bytes[k] == 0x64 || bytes[k] == 0x65 || bytes[k] == 0x2E ||
                          bytes[k] == 0x36 || bytes[k] == 0x3E || bytes[k] == 0x26))
@@ -123,6 +121,7 @@ static bool is_avx_ifma(const uint8_t *bytes, size_t avail, size_t *opcode) {
            (bytes[k + 3] == 0xB4 || bytes[k + 3] == 0xB5);
 }
 
+/* SDM 2 "VPMADD52LUQ" */
 static enum decode_status decode_avx_ifma(const uint8_t *bytes, size_t avail, unsigned mode, unsigned page_off,
                                           const struct decode_features *feat, size_t opcode, unsigned examined,
                                           struct insn *out) {
@@ -132,7 +131,7 @@ static enum decode_status decode_avx_ifma(const uint8_t *bytes, size_t avail, un
 
     if (feat->cpu && !(feat->cpu[FEAT_AVXIFMA / 64] >> FEAT_AVXIFMA % 64 & 1)) return invalid(out, examined);
     memcpy(copy, bytes, n);
-    copy[opcode] = 0xB8;
+    copy[opcode] = DECODE_AVX_IFMA_AS;
     all.cpu = NULL;
     enum decode_status status = decode(copy, n, mode, page_off, &all, out);
     if (status == DECODE_OK) out->id = bytes[opcode] == 0xB4 ? INSN_VPMADD52LUQ : INSN_VPMADD52HUQ;
@@ -155,7 +154,7 @@ enum decode_status decode(const uint8_t *bytes, size_t avail, unsigned mode, uns
     if (status == ZYDIS_STATUS_ILLEGAL_LOCK && feat->cr8_legacy)
         return decode_lock_mov_cr8(bytes, avail, mode, page_off, feat, z.i.length, out);
     size_t opcode;
-    if (status == ZYDIS_STATUS_DECODING_ERROR && is_avx_ifma(bytes, avail, &opcode))
+    if (status == ZYDIS_STATUS_DECODING_ERROR && decode_is_avx_ifma(bytes, avail, &opcode))
         return decode_avx_ifma(bytes, avail, mode, page_off, feat, opcode, z.i.length, out);
     if (!ZYAN_SUCCESS(status)) return failure(status, z.i.length, out);
     z.count = z.i.operand_count_visible < MAX_OPERANDS ? z.i.operand_count_visible : MAX_OPERANDS;

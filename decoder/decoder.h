@@ -31,6 +31,11 @@ struct decode_features {
 enum decode_status decode(const uint8_t *bytes, size_t avail, unsigned mode, unsigned page_off,
                           const struct decode_features *feat, struct insn *out);
 
+/* VPMADD52LUQ or VPMADD52HUQ behind VEX (AVX-IFMA)? They are later than Zydis 4.0; with DECODE_AVX_IFMA_AS in the place
+ * of the opcode, *opcode, it sees VFMADD231PD, whose operands are the same. */
+#define DECODE_AVX_IFMA_AS 0xB8
+bool decode_is_avx_ifma(const uint8_t *bytes, size_t avail, size_t *opcode);
+
 /* Names */
 const char *insn_name(enum insn_id id); /* "ADD" */
 

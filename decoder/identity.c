@@ -112,6 +112,12 @@ static enum insn_id identify_vector(const struct zinsn *z, enum insn_id id) {
     return id;
 }
 
+/* SDM 2 "PEXTRB/PEXTRD/PEXTRQ", "PINSRB/PINSRD/PINSRQ": outside 64-bit mode VEX.W is not ignored, but #UD */
+static bool is_quadword_move(const struct zinsn *z, enum insn_id id) {
+    return (id == INSN_VPEXTRD || id == INSN_VPINSRD || id == INSN_VPEXTRQ || id == INSN_VPINSRQ) &&
+           z->i.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX && z->i.raw.vex.W;
+}
+
 static bool is_0f0d_register(const ZydisDecodedInstruction *i) {
     return i->opcode_map == ZYDIS_OPCODE_MAP_0F && i->opcode == 0x0D && i->raw.modrm.mod == 3;
 }
@@ -124,7 +130,9 @@ enum insn_id identify(const struct zinsn *z, const struct decode_features *feat)
     if (id == INSN_BEXTR && i->encoding == ZYDIS_INSTRUCTION_ENCODING_XOP) id = INSN_BEXTR_IMM;
     /* SDM 2 "VEX Prefix", "EVEX Prefix": not recognized in real-address and virtual-8086 mode */
     if (i->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && i->encoding != ZYDIS_INSTRUCTION_ENCODING_3DNOW)
-        return !(z->mode & MODE_PROT) || (z->mode & MODE_VM86) ? INSN_INVALID : id;
+        return !(z->mode & MODE_PROT) || (z->mode & MODE_VM86) || (!mode_is_64(z->mode) && is_quadword_move(z, id))
+                   ? INSN_INVALID
+                   : id;
     if (id >= INSN_VEC_FIRST) return id;
     switch (id) {
     case INSN_MOV:

@@ -13,9 +13,10 @@
 
 #define API __attribute__((visibility("default")))
 
-#define MIB           (1ull << 20)
-#define MEMORY_MAX    (64ull << 30)
-#define DEFAULT_START 1767225600 /* 2026-01-01 00:00:00 */
+#define MIB              (1ull << 20)
+#define APIC_ID_STEP_MAX 4096u
+#define MEMORY_MAX       (64ull << 30)
+#define DEFAULT_START    1767225600 /* 2026-01-01 00:00:00 */
 
 typedef unsigned long long ull;
 
@@ -52,10 +53,23 @@ static bool check_config(const struct hvsim_config *c, char *err, size_t err_siz
         snprintf(err, err_size, "cpus: expected 1 to %d, found %u", MAX_CPUS, c->cpus);
     else if (c->machine != HVSIM_PC && c->machine != HVSIM_Q35)
         snprintf(err, err_size, "machine: expected HVSIM_PC or HVSIM_Q35, found %d", (int)c->machine);
+    else if (c->apic_id_step > APIC_ID_STEP_MAX || (c->apic_id_step & (c->apic_id_step - 1)))
+        snprintf(err, err_size, "APIC id step %u: expected a power of two, 1 to %u", c->apic_id_step, APIC_ID_STEP_MAX);
     else if ((c->serial == HVSIM_FILE && !c->serial_path) || (c->debug_console == HVSIM_FILE && !c->debug_console_path))
         snprintf(err, err_size, "serial port, debug console: a file needs a path");
     else
         return check_drives(c, err, err_size);
+    return false;
+}
+
+/* SDM 3, "x2APIC": identifiers from 255 on can't be told in xAPIC mode */
+static bool check_apic_ids(const struct machine_config *mc, char *err, size_t err_size) {
+    unsigned step = mc->apic_id_step ? mc->apic_id_step : 1, last = (mc->cpus - 1) * step;
+    if (last < 255 || model_has(mc->model, FEAT_X2APIC)) return true;
+    snprintf(err, err_size,
+             "APIC ids up to %u need x2APIC, which CPU model %s does not have: choose a smaller step or add "
+             "+x2apic",
+             last, mc->model->name);
     return false;
 }
 
@@ -70,6 +84,7 @@ API hvsim *hvsim_create(const struct hvsim_config *c, char *err, size_t err_size
         .kind = c->machine == HVSIM_Q35 ? MACHINE_Q35 : MACHINE_PC,
         .ram_size = c->memory,
         .cpus = c->cpus,
+        .apic_id_step = c->apic_id_step,
         .serial = sink(c->serial, c->serial_path),
         .debug_console = sink(c->debug_console, c->debug_console_path),
         .rtc_start = c->rtc_start,
@@ -84,6 +99,10 @@ API hvsim *hvsim_create(const struct hvsim_config *c, char *err, size_t err_size
     };
     mc.model = model_parse(c->cpu ? c->cpu : "max-intel", err, (unsigned)err_size);
     if (!mc.model) return NULL;
+    if (!check_apic_ids(&mc, err, err_size)) {
+        model_free(mc.model);
+        return NULL;
+    }
     if (c->trace) mc.trace = trace_open(c->trace, c->att_syntax, err, err_size);
     hvsim *h = !c->trace || mc.trace ? calloc(1, sizeof *h) : NULL;
     if (h) h->m = machine_create(&mc, err, err_size);

@@ -43,6 +43,9 @@ struct hvsim_config {
     const char *cpu; /* "max-intel", "max-amd,-x2apic"; NULL: max-intel */
     uint64_t memory; /* bytes, multiple of 1 MiB, 1 MiB to 64 GiB */
     unsigned cpus;   /* 1 to 64 */
+    /* CPU n has APIC id n times this, a power of two up to 4096; with more than 1 (0 means 1) every CPU is a package of
+     * its own. Ids above 254 need x2APIC. */
+    unsigned apic_id_step;
     enum hvsim_sink serial, debug_console;
     const char *serial_path, *debug_console_path;
     const struct hvsim_drive *drives; /* `drive_count` of them; read by hvsim_create() only */

@@ -33,6 +33,7 @@ enum option_id {
     OPT_ENTRY,
     OPT_MODE,
     OPT_SYNTAX,
+    OPT_APIC_ID_STEP,
     OPT_RTC,
     OPT_TEST_DEVICE,
     OPT_TRANSCENDENTALS,
@@ -60,6 +61,7 @@ static const struct {
     {"cpu",              "MODEL",       "processor: NAME[,+FEATURE,-FEATURE...][,help]; or `help` (max-intel)",                 OPT_CPU             },
     {"memory",           "SIZE",        "memory, such as 64M or 2G; a bare number is MiB (256M)",                               OPT_MEMORY          },
     {"cpus",             "N",           "number of processors, 1 to 64 (1)",                                                    OPT_CPUS            },
+    {"apic-id-step",     "N",           "CPU n gets APIC id n * N, a power of two; each CPU a package (1)",                     OPT_APIC_ID_STEP    },
     {"append",           "TEXT",        "command line for the image",                                                           OPT_APPEND          },
     {"initrd",           "FILE[,ARGS]", "initial RAM disk of Linux, or boot module; may be given again",                        OPT_INITRD          },
     {"drive",            "FILE[,...]",  "disk image; ,if=ide|ahci|virtio ,media=disk|cdrom ,format=FORMAT; may be given again",
@@ -197,6 +199,13 @@ static bool parse_cpus(const char *text, unsigned *val) {
     return true;
 }
 
+static bool parse_apic_id_step(const char *text, unsigned *val) {
+    uint64_t n;
+    if (!parse_range("apic-id-step", text, 1, 4096, &n)) return false;
+    *val = (unsigned)n;
+    return true;
+}
+
 static bool parse_timeout(const char *text, unsigned *val) {
     uint64_t n;
     if (!parse_number("timeout", text, UINT32_MAX, &n)) return false;
@@ -263,6 +272,8 @@ static bool apply(struct request *r, enum option_id id, const char *arg) {
         return parse_memory(arg, &c->memory);
     case OPT_CPUS:
         return parse_cpus(arg, &c->cpus);
+    case OPT_APIC_ID_STEP:
+        return parse_apic_id_step(arg, &c->apic_id_step);
     case OPT_APPEND:
         im->append = arg;
         return true;

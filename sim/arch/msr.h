@@ -12,6 +12,8 @@ enum msr {
     MSR_SMI_COUNT = 0x34,
     MSR_FEATURE_CONTROL = 0x3A,
     MSR_TSC_ADJUST = 0x3B,
+    MSR_SPEC_CTRL = 0x48,
+    MSR_PRED_CMD = 0x49,
     MSR_BIOS_UPDT_TRIG = 0x79,
     MSR_BIOS_SIGN_ID = 0x8B, /* AMD: PATCH_LEVEL */
     MSR_PLATFORM_INFO = 0xCE,
@@ -19,6 +21,8 @@ enum msr {
     MSR_MPERF = 0xE7,
     MSR_APERF = 0xE8,
     MSR_MTRRCAP = 0xFE,
+    MSR_ARCH_CAPABILITIES = 0x10A,
+    MSR_FLUSH_CMD = 0x10B,
     MSR_SYSENTER_CS = 0x174,
     MSR_SYSENTER_ESP = 0x175,
     MSR_SYSENTER_EIP = 0x176,
@@ -106,6 +110,12 @@ enum msr {
 /* IA32_MISC_ENABLE */
 #define MISC_ENABLE_MONITOR    (1u << 18)
 #define MISC_ENABLE_XD_DISABLE (1ull << 34)
+
+/* IA32_SPEC_CTRL */
+#define SPEC_CTRL_IBRS  (1u << 0)
+#define SPEC_CTRL_STIBP (1u << 1)
+#define SPEC_CTRL_SSBD  (1u << 2)
+#define SPEC_CTRL_PSFD  (1u << 7) /* AMD */
 
 /* IA32_DEBUGCTL */
 #define DEBUGCTL_LBR (1u << 0)

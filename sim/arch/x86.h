@@ -71,14 +71,15 @@
 #define CR4_PKS        (1u << 24)
 
 /* IA32_EFER / EFER */
-#define EFER_SCE   (1u << 0)
-#define EFER_LME   (1u << 8)
-#define EFER_LMA   (1u << 10)
-#define EFER_NXE   (1u << 11)
-#define EFER_SVME  (1u << 12)
-#define EFER_LMSLE (1u << 13)
-#define EFER_FFXSR (1u << 14)
-#define EFER_TCE   (1u << 15)
+#define EFER_SCE    (1u << 0)
+#define EFER_LME    (1u << 8)
+#define EFER_LMA    (1u << 10)
+#define EFER_NXE    (1u << 11)
+#define EFER_SVME   (1u << 12)
+#define EFER_LMSLE  (1u << 13)
+#define EFER_FFXSR  (1u << 14)
+#define EFER_TCE    (1u << 15)
+#define EFER_AIBRSE (1u << 21) /* automatic IBRS */
 
 /* Exception vectors: SDM 3 "Protected-Mode Exceptions and Interrupts" */
 enum vector {

@@ -121,6 +121,7 @@ struct cpu *cpu_create(struct machine *m, const struct cpu_model *model, unsigne
     cpu->machine = m;
     cpu->model = model;
     cpu->id = id;
+    cpu->apic_id = id * m->apic_id_step;
     cpu->gates_of = ~0ull;
     cpu->virt.special_page = ~0ull;
     cpu->rng[0] = 0x9E3779B97F4A7C15ull + id;

@@ -59,7 +59,7 @@ struct msr_regs {
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
     uint64_t pat, mtrr_def_type, mtrr_fixed[11], mtrr_base[MTRR_VARIABLE], mtrr_mask[MTRR_VARIABLE];
     uint64_t misc_enable, feature_control, tsc_adjust, spec_ctrl, xss, xfd, xfd_err, smbase, smi_count;
-    uint64_t mcg_status, mcg_ctl, microcode, platform_info, tsc_deadline, hwcr, syscfg, patch_level;
+    uint64_t mcg_status, mcg_ctl, microcode, platform_info, tsc_deadline, hwcr, syscfg;
     uint64_t mc[32][4]; /* machine-check banks: CTL, STATUS, ADDR, MISC */
     uint64_t umwait_control, perf_ctl, therm_interrupt, energy_bias;
     uint64_t amd_scratch[20], amd_perf[8], amd_mc_mask[8];
@@ -198,7 +198,8 @@ struct cpu {
     uint64_t gates_of; /* the CR0, CR4, XCR0 and IA32_XFD bits that `denied` was made from */
     struct machine *machine;
     const struct cpu_model *model;
-    unsigned id; /* index, and initial APIC id */
+    unsigned id;      /* index in the machine; 0 is the bootstrap processor */
+    uint32_t apic_id; /* initial APIC id: 8 bits of it in xAPIC mode, all in x2APIC mode */
     struct ctl_regs ctl;
     struct dbg_regs dbg;
     struct msr_regs msr;

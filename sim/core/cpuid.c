@@ -41,6 +41,7 @@ struct ctx {
     const struct cpu_model *m;
     uint32_t subleaf;
     unsigned cpus, id_bits; /* processors in the package; bits of the APIC id that number them */
+    unsigned package_shift; /* bits of the APIC id below the package's number */
 };
 
 static void leaf_vendor(const struct ctx *c, struct cpuid_regs *r) {
@@ -68,8 +69,8 @@ static uint32_t signature(const struct cpu_model *m) {
 static void leaf_1(const struct ctx *c, struct cpuid_regs *r) {
     const struct cpu *cpu = c->cpu;
     r->eax = signature(c->m);
-    r->ebx = 8u << 8 | (1u << c->id_bits) << 16 | cpu->id << 24; /* CLFLUSH line: 8 quadwords */
-    if (c->cpus > 1) r->edx |= 1u << 28;                         /* HTT: EBX[23:16] is meaningful */
+    r->ebx = 8u << 8 | (1u << c->id_bits) << 16 | cpu->apic_id << 24; /* CLFLUSH line: 8 quadwords */
+    if (c->cpus > 1) r->edx |= 1u << 28;                              /* HTT: EBX[23:16] is meaningful */
     if (!lapic_enabled(cpu)) r->edx &= ~(1u << 9);
     if (cpu->ctl.cr4 & CR4_OSXSAVE) r->ecx |= 1u << 27;
     if (c->m->vendor == VENDOR_INTEL && !(cpu->msr.misc_enable & MISC_ENABLE_MONITOR))
@@ -103,12 +104,12 @@ static void leaf_d(const struct ctx *c, struct cpuid_regs *r) { xsave_cpuid(c->c
 /* Extended topology: one thread per core, every core in one package. */
 static void leaf_topology(const struct ctx *c, struct cpuid_regs *r) {
     r->ecx = c->subleaf & 0xFF;
-    r->edx = c->cpu->id;
+    r->edx = c->cpu->apic_id;
     if (c->subleaf == 0) {
         r->ebx = 1;
         r->ecx |= 1u << 8;
     } else if (c->subleaf == 1) {
-        r->eax = c->id_bits;
+        r->eax = c->package_shift;
         r->ebx = c->cpus;
         r->ecx |= 2u << 8;
     }
@@ -149,7 +150,7 @@ static void leaf_brand_2(const struct ctx *c, struct cpuid_regs *r) { brand(c, r
 static void leaf_sizes(const struct ctx *c, struct cpuid_regs *r) {
     r->eax = c->m->phys_bits | (uint32_t)c->m->lin_bits << 8;
     if (c->m->vendor != VENDOR_AMD) return;
-    r->ecx = (c->cpus - 1) | c->id_bits << 12;
+    r->ecx = (c->cpus - 1) | c->package_shift << 12;
     if (model_has(c->m, FEAT_RDPRU)) r->edx = 1u << 16; /* highest RDPRU register: APERF */
 }
 
@@ -158,7 +159,9 @@ static void leaf_amd_cache(const struct ctx *c, struct cpuid_regs *r) {
 }
 
 static void leaf_amd_topology(const struct ctx *c, struct cpuid_regs *r) {
-    r->eax = r->ebx = c->cpu->id; /* one thread per core: core id = APIC id */
+    r->eax = c->cpu->apic_id;
+    r->ebx = c->cpu->apic_id & ((1u << c->id_bits) - 1); /* one thread per core */
+    r->ecx = c->cpu->apic_id >> c->package_shift & 0xFF; /* one node per package */
 }
 
 _Static_assert(sizeof(struct cpuid_regs) == 16, "filled as bytes");
@@ -210,7 +213,10 @@ static unsigned bits_for(unsigned count) {
 void cpuid(struct cpu *cpu, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out) {
     const struct cpu_model *m = cpu->model;
     unsigned cpus = cpu->machine && cpu->machine->cpu_count ? cpu->machine->cpu_count : 1;
+    unsigned step = cpu->machine && cpu->machine->apic_id_step ? cpu->machine->apic_id_step : 1;
+    if (step > 1) cpus = 1; /* every processor is a package */
     struct ctx c = {.cpu = cpu, .m = m, .subleaf = subleaf, .cpus = cpus, .id_bits = bits_for(cpus)};
+    c.package_shift = step > 1 ? bits_for(step) : c.id_bits;
 
     memset(out, 0, sizeof *out);
     if (!clamp_leaf(m, &leaf)) return;
@@ -219,5 +225,6 @@ void cpuid(struct cpu *cpu, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *
     for (unsigned k = 0; k < sizeof computed / sizeof computed[0]; k++)
         if (computed[k].leaf == leaf && (m->vendor == VENDOR_INTEL ? computed[k].intel : computed[k].amd))
             computed[k].fill(&c, out);
+    if (leaf == 1) msr_load_microcode(cpu);
     if (cpu->virt.ops && cpu->virt.ops->cpuid) cpu->virt.ops->cpuid(cpu, leaf, subleaf, out);
 }

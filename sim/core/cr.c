@@ -38,11 +38,12 @@ static const struct bit_row cr4_rows[] = {
 };
 
 static const struct bit_row efer_rows[] = {
-    {EFER_SCE,            FEAT_SYSCALL},
-    {EFER_LME | EFER_LMA, FEAT_LM     },
-    {EFER_NXE,            FEAT_NX     },
-    {EFER_SVME,           FEAT_SVM    },
-    {EFER_FFXSR,          FEAT_FFXSR  },
+    {EFER_SCE,            FEAT_SYSCALL  },
+    {EFER_LME | EFER_LMA, FEAT_LM       },
+    {EFER_NXE,            FEAT_NX       },
+    {EFER_SVME,           FEAT_SVM      },
+    {EFER_FFXSR,          FEAT_FFXSR    },
+    {EFER_AIBRSE,         FEAT_AUTO_IBRS},
 };
 
 static uint64_t supported(const struct cpu_model *model, const struct bit_row *rows, unsigned count) {

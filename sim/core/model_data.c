@@ -41,29 +41,39 @@
         FEAT_XFD
 #define FP_MAX_AMD FP_ZEN3, FP_AVX512, FP_NEWEST, FEAT_3DNOW, FEAT_3DNOWEXT, FEAT_XOP, FEAT_FMA4, FEAT_TBM
 
+/* What microcode updates gave to processors in the field, and what later ones came with, against speculation's leaks */
+#define SPEC_NEHALEM   FEAT_SPEC_CTRL, FEAT_STIBP, FEAT_SSBD, FEAT_FLUSH_L1D
+#define SPEC_SKYLAKE   SPEC_NEHALEM, FEAT_MD_CLEAR
+#define SPEC_MAX_INTEL SPEC_SKYLAKE, FEAT_ARCH_CAPABILITIES
+#define SPEC_ZEN3                                                                                                      \
+    FEAT_AMD_IBPB, FEAT_AMD_IBRS, FEAT_AMD_STIBP, FEAT_AMD_STIBP_ALWAYS_ON, FEAT_AMD_IBRS_PREFERRED,                   \
+        FEAT_AMD_IBRS_SAME_MODE, FEAT_AMD_SSBD, FEAT_AMD_PSFD, FEAT_AMD_BTC_NO, FEAT_LFENCE_SERIALIZING,               \
+        FEAT_NULL_SEL_CLR_BASE
+#define SPEC_MAX_AMD SPEC_ZEN3, FEAT_AUTO_IBRS
+
 static const uint8_t max_intel_features[] = {BASE_INTEL,     FEAT_ARAT,     LATER_COMMON,   FP_MAX_INTEL,
                                              FEAT_PDPE1GB,   FEAT_LZCNT,    FEAT_PREFETCHW, FEAT_TSC_ADJUST,
                                              FEAT_CLDEMOTE,  FEAT_MOVDIRI,  FEAT_MOVDIR64B, FEAT_PKS,
-                                             FEAT_SERIALIZE, FEAT_WBNOINVD, FEAT_NONE};
-static const uint8_t nehalem_features[] = {BASE_INTEL, FP_NEHALEM, FEAT_NONE};
+                                             FEAT_SERIALIZE, FEAT_WBNOINVD, SPEC_MAX_INTEL, FEAT_NONE};
+static const uint8_t nehalem_features[] = {BASE_INTEL, FP_NEHALEM, SPEC_NEHALEM, FEAT_NONE};
 static const uint8_t skylake_server_features[] = {
     BASE_INTEL,   FEAT_ARAT,  FP_SKYLAKE,     FEAT_MOVBE,   FEAT_RDRAND, FEAT_FSGSBASE,     FEAT_BMI1,
     FEAT_SMEP,    FEAT_BMI2,  FEAT_RDSEED,    FEAT_ADX,     FEAT_SMAP,   FEAT_CLFLUSHOPT,   FEAT_CLWB,
     FEAT_PKU,     FEAT_PCID,  FEAT_X2APIC,    FEAT_INVPCID, FEAT_ERMS,   FEAT_TSC_DEADLINE, FEAT_TSC_ADJUST,
-    FEAT_PDPE1GB, FEAT_LZCNT, FEAT_PREFETCHW, FEAT_NONE};
+    FEAT_PDPE1GB, FEAT_LZCNT, FEAT_PREFETCHW, SPEC_SKYLAKE, FEAT_NONE};
 /* AMD has no TSC deadline timer, no TSC_ADJUST */
 static const uint8_t max_amd_features[] = {
-    BASE_AMD,  FP_MAX_AMD,  FEAT_MOVBE, FEAT_RDRAND,   FEAT_FSGSBASE,   FEAT_BMI1, FEAT_SMEP,
-    FEAT_BMI2, FEAT_RDSEED, FEAT_ADX,   FEAT_SMAP,     FEAT_CLFLUSHOPT, FEAT_CLWB, FEAT_UMIP,
-    FEAT_PKU,  FEAT_RDPID,  FEAT_PCID,  FEAT_X2APIC,   FEAT_INVPCID,    FEAT_ERMS, FEAT_FSRM,
-    FEAT_LA57, FEAT_CLZERO, FEAT_RDPRU, FEAT_WBNOINVD, FEAT_ARAT,       FEAT_NONE};
+    BASE_AMD,  FP_MAX_AMD,  FEAT_MOVBE, FEAT_RDRAND,   FEAT_FSGSBASE,   FEAT_BMI1,    FEAT_SMEP,
+    FEAT_BMI2, FEAT_RDSEED, FEAT_ADX,   FEAT_SMAP,     FEAT_CLFLUSHOPT, FEAT_CLWB,    FEAT_UMIP,
+    FEAT_PKU,  FEAT_RDPID,  FEAT_PCID,  FEAT_X2APIC,   FEAT_INVPCID,    FEAT_ERMS,    FEAT_FSRM,
+    FEAT_LA57, FEAT_CLZERO, FEAT_RDPRU, FEAT_WBNOINVD, FEAT_ARAT,       SPEC_MAX_AMD, FEAT_NONE};
 static const uint8_t barcelona_features[] = {BASE_AMD, FP_BARCELONA, FEAT_NONE};
 static const uint8_t piledriver_features[] = {BASE_AMD, FP_PILEDRIVER, FEAT_BMI1, FEAT_NONE};
 static const uint8_t zen3_features[] = {
     BASE_AMD,    FP_ZEN3,     FEAT_MOVBE,    FEAT_RDRAND, FEAT_FSGSBASE,   FEAT_BMI1, FEAT_SMEP,
     FEAT_BMI2,   FEAT_RDSEED, FEAT_ADX,      FEAT_SMAP,   FEAT_CLFLUSHOPT, FEAT_CLWB, FEAT_UMIP,
     FEAT_PKU,    FEAT_RDPID,  FEAT_PCID,     FEAT_X2APIC, FEAT_INVPCID,    FEAT_ERMS, FEAT_FSRM,
-    FEAT_CLZERO, FEAT_RDPRU,  FEAT_WBNOINVD, FEAT_ARAT,   FEAT_NONE};
+    FEAT_CLZERO, FEAT_RDPRU,  FEAT_WBNOINVD, FEAT_ARAT,   SPEC_ZEN3,       FEAT_NONE};
 
 /* Leaves that no feature bit makes: cache descriptions (SDM 2 "CPUID", leaves 02H and 04H; APM 3 functions 8000_0005h,
  * _0006h, _001Dh). In leaf 04H the counts of sharing processors and cores in EAX are filled in from the machine. */
@@ -128,6 +138,10 @@ static const struct cpuid_leaf barcelona_leaves[] = {
     LEAF_END
 };
 
+/* IA32_ARCH_CAPABILITIES: RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO,
+ * SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO */
+#define NOTHING_LEAKS 0x0D10E17Bull
+
 /* Every model's TSC runs with the one virtual clock of the machine: CYCLES_PER_SEC, 1 GHz. */
 #define TSC_KHZ 1000000u
 
@@ -142,6 +156,9 @@ const struct model_row model_rows[] = {
       .phys_bits = 46,
       .lin_bits = 57,
       .tsc_khz = TSC_KHZ,
+      .microcode = 0x2B000603,
+      .mcg_cap = 0x01000C0A,
+      .arch_capabilities = NOTHING_LEAKS,
       .leaves = max_intel_leaves,
       .max_leaf = 0x1F,
       .max_extended = 0x80000008},
@@ -156,9 +173,11 @@ const struct model_row model_rows[] = {
       .phys_bits = 48,
       .lin_bits = 57,
       .tsc_khz = TSC_KHZ,
+      .microcode = 0x0A101148,
+      .mcg_cap = 0x106,
       .leaves = zen_leaves,
       .max_leaf = 0x10,
-      .max_extended = 0x8000001E},
+      .max_extended = 0x80000021},
      max_amd_features       },
     {{.name = "nehalem",
       .title = "Intel Xeon 5500 (2009)",
@@ -170,6 +189,8 @@ const struct model_row model_rows[] = {
       .phys_bits = 40,
       .lin_bits = 48,
       .tsc_khz = TSC_KHZ,
+      .microcode = 0x1D,
+      .mcg_cap = 0xC09,
       .leaves = nehalem_leaves,
       .max_leaf = 0xB,
       .max_extended = 0x80000008},
@@ -184,6 +205,8 @@ const struct model_row model_rows[] = {
       .phys_bits = 46,
       .lin_bits = 48,
       .tsc_khz = TSC_KHZ,
+      .microcode = 0x02007006,
+      .mcg_cap = 0x01000C14,
       .leaves = skylake_server_leaves,
       .max_leaf = 0x16,
       .max_extended = 0x80000008},
@@ -198,6 +221,8 @@ const struct model_row model_rows[] = {
       .phys_bits = 48,
       .lin_bits = 48,
       .tsc_khz = TSC_KHZ,
+      .microcode = 0x01000083,
+      .mcg_cap = 0x106,
       .leaves = barcelona_leaves,
       .max_leaf = 5,
       .max_extended = 0x8000001B},
@@ -212,6 +237,8 @@ const struct model_row model_rows[] = {
       .phys_bits = 48,
       .lin_bits = 48,
       .tsc_khz = TSC_KHZ,
+      .microcode = 0x06000852,
+      .mcg_cap = 0x107,
       .leaves = piledriver_leaves,
       .max_leaf = 0xD,
       .max_extended = 0x8000001E},
@@ -226,9 +253,11 @@ const struct model_row model_rows[] = {
       .phys_bits = 48,
       .lin_bits = 48,
       .tsc_khz = TSC_KHZ,
+      .microcode = 0x0A0011D5,
+      .mcg_cap = 0x106,
       .leaves = zen_leaves,
       .max_leaf = 0x10,
-      .max_extended = 0x8000001E},
+      .max_extended = 0x80000021},
      zen3_features          },
 };
 const unsigned model_row_count = sizeof(model_rows) / sizeof(model_rows[0]);

@@ -80,6 +80,60 @@ static bool feature_control_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     return true;
 }
 
+/* SDM 3, "Microcode Update Signature Register": CPUID function 1 puts the revision there */
+static bool bios_sign_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
+    (void)msr;
+    if (cpu->model->vendor == VENDOR_INTEL) cpu->msr.microcode = val;
+    return true;
+}
+
+/* SDM 4, IA32_SPEC_CTRL, and APM 2, "Speculation Control MSRs": bits exist by feature; STIBP is ignored where only IBRS
+ * is. Without any the MSR doesn't exist. */
+static uint64_t spec_ctrl_bits(const struct cpu *cpu) {
+    bool intel = cpu->model->vendor == VENDOR_INTEL;
+    uint64_t bits = 0;
+    if (cpu_has(cpu, intel ? FEAT_SPEC_CTRL : FEAT_AMD_IBRS)) bits |= SPEC_CTRL_IBRS;
+    if (cpu_has(cpu, intel ? FEAT_STIBP : FEAT_AMD_STIBP)) bits |= SPEC_CTRL_STIBP;
+    if (cpu_has(cpu, intel ? FEAT_SSBD : FEAT_AMD_SSBD)) bits |= SPEC_CTRL_SSBD;
+    if (!intel && cpu_has(cpu, FEAT_AMD_PSFD)) bits |= SPEC_CTRL_PSFD;
+    return bits;
+}
+static bool spec_ctrl_read(struct cpu *cpu, uint32_t msr, uint64_t *val) {
+    (void)msr;
+    *val = cpu->msr.spec_ctrl;
+    return spec_ctrl_bits(cpu) != 0;
+}
+static bool spec_ctrl_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
+    (void)msr;
+    uint64_t bits = spec_ctrl_bits(cpu), ignored = cpu_has(cpu, FEAT_SPEC_CTRL) ? SPEC_CTRL_STIBP : 0;
+    if (!bits || (val & ~(bits | ignored))) return false;
+    cpu->msr.spec_ctrl = val & bits;
+    return true;
+}
+/* IBPB: there is nothing to forget */
+static bool pred_cmd_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
+    (void)msr;
+    return cpu_has(cpu, cpu->model->vendor == VENDOR_INTEL ? FEAT_SPEC_CTRL : FEAT_AMD_IBPB) && !(val & ~1ull);
+}
+static bool flush_cmd_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
+    (void)cpu;
+    (void)msr;
+    return !(val & ~1ull);
+}
+static bool arch_capabilities_read(struct cpu *cpu, uint32_t msr, uint64_t *val) {
+    (void)msr;
+    *val = cpu->model->arch_capabilities;
+    return true;
+}
+
+/* P-state 0 is the only one: 1000 MHz, as 200 * CpuFid / CpuDfsId since family 17h, 100 * (CpuFid + 16) >> CpuDid
+ * before. Processor Programming References and BIOS and Kernel Developer's Guides, "P-state [7:0]" */
+static bool pstate_read(struct cpu *cpu, uint32_t msr, uint64_t *val) {
+    const uint64_t enabled = 1ull << 63, since_17h = 8u << 8 | 40, before = 1u << 6 | 4;
+    *val = msr != MSR_PSTATE_0 ? 0 : enabled | (cpu->model->family >= 0x17 ? since_17h : before);
+    return true;
+}
+
 static bool efer_msr_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     (void)msr;
     return efer_write(cpu, val);
@@ -248,12 +302,15 @@ static const struct msr_row rows[] = {
     {MSR_SMI_COUNT, 1, INTEL, FEAT_NONE, READ_ONLY, IN(msr.smi_count), 0, 0, 0, 0},
     {MSR_FEATURE_CONTROL, 1, INTEL, FEAT_VMX, STRICT, IN(msr.feature_control), ALL, 0, 0, feature_control_write},
     {MSR_TSC_ADJUST, 1, BOTH, FEAT_TSC_ADJUST, STRICT, IN(msr.tsc_adjust), ALL, 0, 0, tsc_adjust_write},
+    {MSR_SPEC_CTRL, 1, BOTH, FEAT_NONE, STRICT, IN(msr.spec_ctrl), ALL, 0, spec_ctrl_read, spec_ctrl_write},
+    {MSR_PRED_CMD, 1, BOTH, FEAT_NONE, WRITE_ONLY, 0, 0, 0, 0, pred_cmd_write},
     {MSR_BIOS_UPDT_TRIG, 1, INTEL, FEAT_NONE, WRITE_ONLY, 0, 0, 0, 0, 0},
-    {MSR_BIOS_SIGN_ID, 1, INTEL, FEAT_NONE, LENIENT, 0, 0, 1ull << 32, 0, 0},
-    {MSR_BIOS_SIGN_ID, 1, AMD, FEAT_NONE, LENIENT, IN(msr.patch_level), 0, 0x01000065, 0, 0},
+    {MSR_BIOS_SIGN_ID, 1, BOTH, FEAT_NONE, LENIENT, IN(msr.microcode), ALL, 0, 0, bios_sign_write},
     {MSR_PLATFORM_INFO, 1, INTEL, FEAT_NONE, LENIENT, IN(msr.platform_info), 0, RATIO << 8 | RATIO << 40, 0, 0},
     {MSR_PKG_CST_CONFIG, 1, INTEL, FEAT_NONE, LENIENT, 0, 0, 1u << 15, 0, 0}, /* CFG lock: no C-states */
     {MSR_MTRRCAP, 1, BOTH, FEAT_MTRR, READ_ONLY, 0, 0, 0x500 | MTRR_VARIABLE, 0, 0},
+    {MSR_ARCH_CAPABILITIES, 1, INTEL, FEAT_ARCH_CAPABILITIES, READ_ONLY, 0, 0, 0, arch_capabilities_read, 0},
+    {MSR_FLUSH_CMD, 1, INTEL, FEAT_FLUSH_L1D, WRITE_ONLY, 0, 0, 0, 0, flush_cmd_write},
     {MSR_SYSENTER_CS, 1, BOTH, FEAT_SEP, LENIENT, IN(msr.sysenter_cs), LOW32, 0, 0, 0},
     {MSR_SYSENTER_ESP, 1, BOTH, FEAT_SEP, CANONICAL, IN(msr.sysenter_esp), ALL, 0, 0, 0},
     {MSR_SYSENTER_EIP, 1, BOTH, FEAT_SEP, CANONICAL, IN(msr.sysenter_eip), ALL, 0, 0, 0},
@@ -313,8 +370,7 @@ static const struct msr_row rows[] = {
     {MSR_PSTATE_LIMIT, 1, AMD, FEAT_NONE, READ_ONLY, 0, 0, 0, 0, 0},
     {MSR_PSTATE_CTL, 1, AMD, FEAT_NONE, LENIENT, 0, 0, 0, 0, 0},
     {MSR_PSTATE_STATUS, 1, AMD, FEAT_NONE, READ_ONLY, 0, 0, 0, 0, 0},
-    {MSR_PSTATE_0, 1, AMD, FEAT_NONE, LENIENT, 0, 0, 1ull << 63 | 8u << 8 | 0x28, 0, 0}, /* 200 * 40 / 8 = 1000 MHz */
-    {MSR_PSTATE_0 + 1, 7, AMD, FEAT_NONE, LENIENT, 0, 0, 0, 0, 0},
+    {MSR_PSTATE_0, 8, AMD, FEAT_NONE, LENIENT, 0, 0, 0, pstate_read, 0},
     {MSR_SMM_BASE, 1, AMD, FEAT_NONE, STRICT, IN(msr.smbase), ALL, 0x30000, 0, smm_base_write},
     {MSR_SMM_ADDR, 1, AMD, FEAT_NONE, LENIENT, AMD_SLOT(9), 0xFFFFFFFE0000, 0, 0, 0},
     {MSR_SMM_MASK, 1, AMD, FEAT_NONE, LENIENT, AMD_SLOT(10), ALL, 0, 0, 0},
@@ -388,6 +444,11 @@ bool msr_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     return ok;
 }
 
+void msr_load_microcode(struct cpu *cpu) {
+    uint64_t revision = cpu->model->microcode;
+    cpu->msr.microcode = cpu->model->vendor == VENDOR_INTEL ? revision << 32 : revision;
+}
+
 /* SDM 3, table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT": INIT leaves the MSRs unchanged
  * (EFER and DEBUGCTL belong to groups that cpu_reset() clears). */
 void msr_reset(struct cpu *cpu, bool init) {
@@ -398,4 +459,5 @@ void msr_reset(struct cpu *cpu, bool init) {
         for (uint32_t k = 0; k < row->count; k++) *storage(cpu, row, row->first + k) = row->reset;
     }
     if (cpu->id == 0) cpu->msr.apic_base |= APIC_BASE_BSP;
+    msr_load_microcode(cpu);
 }

@@ -64,10 +64,12 @@ void seg_set(struct cpu *cpu, enum seg_id seg, uint16_t sel, const struct desc *
     if (seg == SEG_CS) cpu->cpl = sel & 3;
 }
 
-/* Intel clears the base; AMD leaves it (APM 2, "Null Selector"). SS of an inner level keeps its level as DPL. */
+/* Intel clears the base; AMD leaves it (APM 2, "Null Selector") before NullSelectorClearsBase. SS of an inner level
+ * keeps its level as DPL. */
 void seg_set_null(struct cpu *cpu, enum seg_id seg, uint16_t sel) {
     struct seg *s = &cpu->seg[seg];
-    uint64_t base = cpu->model->vendor == VENDOR_AMD && seg >= SEG_FS ? s->base : 0;
+    bool keeps = cpu->model->vendor == VENDOR_AMD && !cpu_has(cpu, FEAT_NULL_SEL_CLR_BASE);
+    uint64_t base = keeps && seg >= SEG_FS ? s->base : 0;
     *s = (struct seg){.sel = sel, .base = base, .ar = AR_UNUSABLE};
     if (seg == SEG_SS) s->ar |= (uint32_t)(sel & 3) << AR_DPL_SHIFT;
 }

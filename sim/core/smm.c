@@ -84,7 +84,7 @@ struct layout {
     uint16_t gdtr_base[2], idtr_base[2]; /* low and high dword */
     uint16_t revision, smbase, auto_halt;
     uint8_t auto_halt_bytes;
-    uint32_t revision_id;
+    uint32_t revision_id; /* bit 17: SMBASE relocation; no I/O restart */
 };
 static const struct layout layouts[] = {
     [VENDOR_INTEL] = {.fields = intel_fields,
@@ -99,7 +99,7 @@ static const struct layout layouts[] = {
                       .smbase = 0x7EF8,
                       .auto_halt = 0x7F02,
                       .auto_halt_bytes = 2,
-                      .revision_id = 0x30100},
+                      .revision_id = 0x20100},
     [VENDOR_AMD] = {.fields = amd_fields,
                       .field_count = sizeof amd_fields / sizeof amd_fields[0],
                       .segment = {0x7E00, 0x7E10, 0x7E20, 0x7E30, 0x7E40, 0x7E50, 0x7E70, 0x7E90},
@@ -111,8 +111,13 @@ static const struct layout layouts[] = {
                       .smbase = 0x7F00,
                       .auto_halt = 0x7EC9,
                       .auto_halt_bytes = 1,
-                      .revision_id = 0x30064},
+                      .revision_id = 0x20064},
 };
+
+/* Firmware for simulated PCs knows AMD's map only, on processors of every vendor. */
+static const struct layout *layout_of(const struct cpu *cpu) {
+    return &layouts[cpu->machine->by_firmware ? VENDOR_AMD : cpu->model->vendor];
+}
 
 static uint64_t area(const struct cpu *cpu) { return cpu->msr.smbase + 0x8000; }
 static void put(struct cpu *cpu, unsigned off, unsigned bytes, uint64_t val) {
@@ -206,7 +211,7 @@ static void handler_state(struct cpu *cpu) {
 }
 
 void smm_enter(struct cpu *cpu) {
-    save_state(cpu, &layouts[cpu->model->vendor]);
+    save_state(cpu, layout_of(cpu));
     cpu->smm_kept.nmi_blocked = cpu->intr.nmi_blocked;
     cpu->smm_kept.debug_pending = cpu->dbg.pending; /* an SMI outranks debug traps: they come after RSM */
     cpu->smm_kept.guest = cpu->virt.guest;
@@ -258,7 +263,7 @@ static void load_state(struct cpu *cpu, const struct layout *l) {
 }
 
 void smm_leave(struct cpu *cpu) {
-    const struct layout *l = &layouts[cpu->model->vendor];
+    const struct layout *l = layout_of(cpu);
     uint32_t smbase = (uint32_t)get(cpu, l->smbase, 4);
     bool halted = get(cpu, l->auto_halt, l->auto_halt_bytes) & 1;
 

@@ -25,6 +25,9 @@ struct cpu_model {
     uint8_t family, model, stepping;
     uint8_t phys_bits, lin_bits;
     uint32_t tsc_khz;
+    uint32_t microcode;         /* revision, as IA32_BIOS_SIGN_ID and PATCH_LEVEL report it */
+    uint64_t mcg_cap;           /* IA32_MCG_CAP */
+    uint64_t arch_capabilities; /* IA32_ARCH_CAPABILITIES */
     uint64_t features[(FEAT_COUNT + 63) / 64];
     const struct cpuid_leaf *leaves; /* beyond those made from the features; ended by leaf ~0 */
     uint32_t max_leaf, max_extended; /* highest basic and extended CPUID leaf */
@@ -48,6 +51,7 @@ void cpuid(struct cpu *cpu, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *
  * does that). */
 bool msr_read(struct cpu *cpu, uint32_t msr, uint64_t *val);
 bool msr_write(struct cpu *cpu, uint32_t msr, uint64_t val);
+void msr_load_microcode(struct cpu *cpu);   /* the revision into IA32_BIOS_SIGN_ID */
 void msr_reset(struct cpu *cpu, bool init); /* reset values of the MSR table; INIT keeps most */
 uint64_t cpu_tsc(struct cpu *cpu);          /* as RDTSC in the current mode sees it, guest offset included */
 /* writable bits of CR0 (fixed), CR4, EFER for this model */

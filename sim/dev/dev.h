@@ -35,14 +35,6 @@ bool lines_send_nmi(const struct machine *m);
 bool ioapic_sends_nmi(const struct device *ioapic);
 bool lapic_lint_sends_nmi(const struct cpu *cpu);
 
-/* the serial port's input */
-void uart_poll(struct device *uart);
-/* Wait up to `ms` of host time for input that the guest wants an interrupt for. false: none can come. */
-bool uart_wait_input(struct device *uart, int ms);
-
-/* The machine is idle for so many cycles. When a person may type, wait as long in real time, or until a key. */
-void uart_idle(struct device *uart, uint64_t cycles);
-
 /* Allocate `size` bytes that begin with a struct device. */
 void *device_alloc(struct machine *m, size_t size, const struct device_ops *ops);
 void devices_flush(struct machine *m);
@@ -55,6 +47,7 @@ struct sink {
 };
 bool sink_open(struct sink *s, const struct sink_config *c, const char *what, char *err, size_t err_size);
 void sink_close(struct sink *s);
+void sink_write(struct sink *s, const void *buf, size_t size);
 static inline void sink_put(struct sink *s, uint8_t byte) {
     if (!s->f) return;
     putc(byte, s->f);

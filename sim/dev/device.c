@@ -24,6 +24,12 @@ bool sink_open(struct sink *s, const struct sink_config *c, const char *what, ch
     return s->f != NULL;
 }
 
+void sink_write(struct sink *s, const void *buf, size_t size) {
+    if (!s->f) return;
+    fwrite(buf, 1, size, s->f);
+    if (memchr(buf, '\n', size)) fflush(s->f);
+}
+
 void sink_close(struct sink *s) {
     if (s->f && s->owned)
         fclose(s->f);

@@ -418,10 +418,10 @@ bool lapic_set_base(struct cpu *cpu, uint64_t val) {
     cpu->msr.apic_base = val;
     if (was_on && !on) power_up(l);
     if (x2 && !was_x2) {
-        l->id = cpu->id; /* the x2APIC ID is the initial one */
+        l->id = cpu->apic_id; /* the x2APIC ID is the initial one */
         l->ldr = x2_ldr(l->id);
     }
-    if (was_x2 && !on) l->id = cpu->id;
+    if (was_x2 && !on) l->id = (uint8_t)cpu->apic_id;
     if (((old ^ val) & (PAGE_MASK | state))) memory_layout_changed(cpu->machine);
     lapic_update(l);
     return true;
@@ -432,7 +432,7 @@ bool lapic_set_base(struct cpu *cpu, uint64_t val) {
 void lapic_reset(struct lapic *l, bool init) {
     struct cpu *cpu = l->cpu;
     if (!init) {
-        l->id = cpu->id;
+        l->id = (uint8_t)cpu->apic_id;
         cpu->msr.apic_base = 0xFEE00000 | APIC_BASE_EN | (cpu->id == 0 ? APIC_BASE_BSP : 0);
     }
     power_up(l);

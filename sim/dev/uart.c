@@ -2,12 +2,8 @@
  * A byte written is sent at once: the transmitter is always empty. Input comes from standard input when the port is on
  * standard input and output; a terminal or pipe is polled between slices, a regular file gives a byte whenever there is
  * room. */
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "sim/dev/dev.h"
+#include "sim/machine/hostio.h"
 
 #define UART_PORT 0x3F8
 #define UART_IRQ  4
@@ -38,7 +34,7 @@ enum uart_reg { RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR };
 struct uart {
     struct device dev;
     struct sink out;
-    bool input; /* standard input is read */
+    struct input in;
     uint8_t ier, fcr, lcr, mcr, scr, dll, dlm, overrun;
     uint8_t msr_delta;
     bool tx_pending; /* the transmitter-empty interrupt has not been seen */
@@ -188,54 +184,34 @@ static void uart_reset(struct device *d) {
 
 static void uart_destroy(struct device *d) { sink_close(&((struct uart *)d)->out); }
 
-static const struct device_ops uart_ops = {
-    .name = "16550", .reset = uart_reset, .destroy = uart_destroy, .read = uart_read, .write = uart_write};
-
-/* Standard input is the port's input when it is a terminal, a pipe, a socket or a file; not when it is /dev/null and
- * the like. */
-static bool input_wanted(const struct sink_config *out) {
-    struct stat st;
-    if (out->kind != SINK_STDIO || fstat(STDIN_FILENO, &st) != 0) return false;
-    return isatty(STDIN_FILENO) || S_ISFIFO(st.st_mode) || S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode);
-}
-
-struct device *uart_create(struct machine *m, const struct sink_config *out, char *err, size_t err_size) {
-    struct uart *u = device_alloc(m, sizeof *u, &uart_ops);
-    if (!u || !sink_open(&u->out, out, "serial port", err, err_size)) return NULL;
-    u->input = input_wanted(out);
-    machine_map_ports(m, &u->dev, 0, UART_PORT, 8);
-    return &u->dev;
-}
-
-void uart_poll(struct device *d) {
+static void uart_host_poll(struct device *d) {
     struct uart *u = (struct uart *)d;
+    uint8_t byte;
     if (u->out.f) fflush(u->out.f);
-    fflush(stdout); /* the debug console's, too */
-    while (u->input && u->count < capacity(u)) {
-        struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
-        uint8_t byte;
-        if (poll(&p, 1, 0) <= 0) break;
-        if (read(STDIN_FILENO, &byte, 1) != 1) {
-            u->input = false; /* end of file */
-            break;
-        }
+    while (u->count < capacity(u) && input_read(&u->in, &byte, 1)) {
         receive(u, byte);
         update(u);
     }
 }
 
-void uart_idle(struct device *d, uint64_t cycles) {
-    struct uart *u = (struct uart *)d;
-    uint64_t ms = cycles / (CYCLES_PER_SEC / 1000);
-    if (!u->input || !(u->ier & IER_RX) || !isatty(STDIN_FILENO)) return;
-    uart_wait_input(d, ms < 1000 ? (int)ms : 1000);
+/* Only a guest that wants an interrupt for it waits for input. */
+static void uart_host_wait(struct device *d, struct host_wait *w) {
+    const struct uart *u = (struct uart *)d;
+    if ((u->ier & IER_RX) && u->count < capacity(u)) input_wait(&u->in, w);
 }
 
-bool uart_wait_input(struct device *d, int ms) {
-    struct uart *u = (struct uart *)d;
-    if (!u->input || !(u->ier & IER_RX)) return false;
-    fflush(u->out.f);
-    struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
-    if (poll(&p, 1, ms) > 0) uart_poll(d);
-    return u->input || u->count;
+static const struct device_ops uart_ops = {.name = "16550",
+                                           .reset = uart_reset,
+                                           .destroy = uart_destroy,
+                                           .read = uart_read,
+                                           .write = uart_write,
+                                           .host_poll = uart_host_poll,
+                                           .host_wait = uart_host_wait};
+
+struct device *uart_create(struct machine *m, const struct sink_config *out, char *err, size_t err_size) {
+    struct uart *u = device_alloc(m, sizeof *u, &uart_ops);
+    if (!u || !sink_open(&u->out, out, "serial port", err, err_size)) return NULL;
+    input_open(&u->in, m, out);
+    machine_map_ports(m, &u->dev, 0, UART_PORT, 8);
+    return &u->dev;
 }

@@ -8,5 +8,9 @@
 
 struct device *virtio_blk_create(struct machine *m, struct disk *disk, bool modern); /* the disk is borrowed */
 struct device *virtio_rng_create(struct machine *m, uint64_t seed, bool modern);
+#define VIRTIO_CONSOLE_PORTS 4
+/* One device with a console for each sink */
+struct device *virtio_console_create(struct machine *m, const struct sink_config *out, unsigned ports, bool modern,
+                                     char *err, size_t err_size);
 
 #endif

@@ -111,9 +111,9 @@ static void write_fadt(struct machine *m) {
 }
 
 static void write_dsdt_facs(struct machine *m) {
-    /* Name (\_S5, Package () {5, 5, 0, 0}) */
+    /* Name (\_S5, Package () {0, 0, 0, 0}): the chipsets' soft off */
     static const uint8_t s5[] = {0x08, '_',  'S',  '5',  '_',  0x12, 0x0A, 0x04,
-                                 0x0A, 0x05, 0x0A, 0x05, 0x0A, 0x00, 0x0A, 0x00};
+                                 0x0A, 0x00, 0x0A, 0x00, 0x0A, 0x00, 0x0A, 0x00};
     struct table dsdt = begin("DSDT", 1);
     memcpy(dsdt.b + dsdt.len, s5, sizeof s5);
     dsdt.len += sizeof s5;

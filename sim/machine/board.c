@@ -19,8 +19,8 @@ bool board_create(struct machine *m, const struct machine_config *c, char *err, 
         pit_create(m) && rtc_create(m, c->rtc_start) && pciconf_create(m) && port80_create(m) && exitport_create(m);
     if (c->test_device && !testdev_create(m)) return false;
     if (!m->pic || !m->ioapic || !m->kbc || !m->ferr || !chipset || !rest) return false;
-    m->uart = uart_create(m, &c->serial, err, err_size);
-    return m->uart && debugcon_create(m, &c->debug_console, err, err_size) && drives_create(m, c, err, err_size);
+    return uart_create(m, &c->serial, err, err_size) && debugcon_create(m, &c->debug_console, err, err_size) &&
+           drives_create(m, c, err, err_size);
 }
 
 void devices_flush(struct machine *m) {

@@ -109,6 +109,7 @@ static bool tell_kernel(struct loader *l) {
 }
 
 bool rom_load(struct loader *l) {
+    l->m->by_firmware = true;
     const char *name = l->req->firmware ? l->req->firmware : l->image.data ? "ovmf" : "seabios";
     const struct firmware *fw = known(name);
     struct file code;

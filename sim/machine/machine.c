@@ -45,6 +45,7 @@ struct machine *machine_create(const struct machine_config *c, char *err, size_t
     m->model = c->model;
     m->kind = c->kind;
     m->chipset = c->kind == MACHINE_Q35 ? &chipset_q35 : &chipset_pc;
+    m->apic_id_step = c->apic_id_step ? c->apic_id_step : 1;
     m->phys_bits = c->model->phys_bits;
     m->max_insns = c->max_insns;
     m->timeout_seconds = c->timeout_seconds;

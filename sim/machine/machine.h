@@ -16,6 +16,7 @@
  * snapshots) ---- */
 
 struct device;
+struct host_wait;
 struct device_ops {
     const char *name;
     void (*reset)(struct device *d);
@@ -26,6 +27,9 @@ struct device_ops {
     /* widest port access the device takes whole, 0 = 1 byte; the bus splits wider ones, and those that leave the range,
      * into bytes */
     unsigned port_width;
+    /* What comes from the host (sim/machine/hostio.h), where anything does: take what is there; say what to wait for */
+    void (*host_poll)(struct device *d);
+    void (*host_wait)(struct device *d, struct host_wait *w);
 };
 struct device { /* first member of every device's own struct */
     const struct device_ops *ops;
@@ -176,6 +180,7 @@ struct machine_config {
     struct cpu_model *model; /* owned by the machine once machine_create() succeeds */
     uint64_t ram_size;       /* bytes, a multiple of 1 MiB */
     unsigned cpus;
+    unsigned apic_id_step; /* 0: 1 */
     struct sink_config serial, debug_console;
     int64_t rtc_start; /* what the clock shows at cycle 0: seconds since 1970 */
     uint64_t max_insns;
@@ -200,9 +205,10 @@ struct machine {
 
     struct cpu *cpu[MAX_CPUS];
     unsigned cpu_count;
-    struct cpu *running;  /* the CPU whose turn it is */
-    uint64_t now;         /* cycles, at the start of the running CPU's slice */
-    struct timer *timers; /* sorted by due, then by order of arming */
+    unsigned apic_id_step; /* CPU n has the APIC id n times this */
+    struct cpu *running;   /* the CPU whose turn it is */
+    uint64_t now;          /* cycles, at the start of the running CPU's slice */
+    struct timer *timers;  /* sorted by due, then by order of arming */
 
     const struct op_table *ops;
     struct block_cache *blocks;
@@ -222,6 +228,8 @@ struct machine {
     const struct chipset *chipset; /* sim/dev/chipset.h */
     struct device *pm;             /* sim/dev/acpipm.c */
 
+    bool by_firmware; /* firmware starts the machine, not a loader: at the reset vector */
+
     enum stop_reason stop;
     int exit_status;      /* value written to the exit port */
     char *stop_report;    /* text, owned */
@@ -235,9 +243,9 @@ struct machine {
     unsigned timeout_seconds;
     volatile int interrupted; /* set by a signal handler: stop with STOP_USER */
     bool intr_line;           /* the 8259's INTR output */
-    struct device *uart;
     uint64_t idle_since; /* cycle at which the last instruction was executed, as far as skip_time() knows */
-    uint64_t poll_due;   /* when the serial input is looked at again */
+    uint64_t poll_due;   /* when the host is looked at again */
+    bool stdin_taken;    /* a device reads standard input */
 };
 
 struct machine *machine_create(const struct machine_config *c, char *err, size_t err_size);

@@ -1,10 +1,9 @@
 /* Whose turn it is. One clock for all CPUs: they run one after the other, each for a quantum, and the clock goes on
  * through every turn; so what one CPU wrote before, another sees later, in time stamps too. Timers fire between slices.
  * When every CPU is idle the clock jumps to the next timer. */
-#include <time.h>
-
 #include "sim/core/run.h"
 #include "sim/dev/dev.h"
+#include "sim/machine/hostio.h"
 #include "sim/machine/internal.h"
 
 #define QUANTUM_ALONE  2000000ull /* cycles; between slices the host's clock and input are looked at */
@@ -73,22 +72,13 @@ static bool can_wake(const struct machine *m) {
 static void skip_time(struct machine *m) {
     if (can_wake(m) && m->now - m->idle_since <= IDLE_LIMIT) {
         if (m->timers && m->timers->due < CLOCK_END) {
-            if (m->timers->due > m->now) {
-                uart_idle(m->uart, m->timers->due - m->now);
-                m->now = m->timers->due;
-            }
+            if (m->timers->due > m->now) m->now += host_idle(m, m->timers->due - m->now);
             timers_fire(m);
             return;
         }
-        if (uart_wait_input(m->uart, 100)) return;
+        if (host_wait_input(m)) return;
     }
     machine_stop(m, STOP_IDLE_FOREVER);
-}
-
-static uint64_t host_nanoseconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 static void between_slices(struct machine *m, uint64_t deadline) {
@@ -99,7 +89,7 @@ static void between_slices(struct machine *m, uint64_t deadline) {
     if (deadline && host_nanoseconds() >= deadline) machine_stop(m, STOP_TIMEOUT);
     if (m->max_insns && machine_insns(m) >= m->max_insns) machine_stop(m, STOP_MAX_INSNS);
     if (m->now >= m->poll_due) {
-        uart_poll(m->uart);
+        host_poll(m);
         m->poll_due = m->now + POLL_CYCLES;
     }
 }

@@ -5,12 +5,13 @@
 # usage: initramfs.sh OUTPUT [PART...]
 #   --modules NAME,...   kernel modules of Debian's kernel with their dependencies; /init loads them by "load NAME"
 #   --file SOURCE:PATH   a file (an executable stays one)
+#   --kernel PATH        Debian's kernel, for a guest of what runs here
 #   --qemu               qemu-system-x86_64, its libraries and firmware
 set -eu
 here=$(dirname "$0")
 . "$here/lib.sh"
 if [ $# -lt 1 ]; then
-    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 output=$1
@@ -72,6 +73,11 @@ while [ $# -gt 0 ]; do
         ;;
     --file)
         add_file "${2%%:*}" "${2#*:}"
+        shift
+        ;;
+    --kernel)
+        dir=$(package_dir "$(kernel_package)") || exit 1
+        add_file "$(kernel_image "$dir")" "$2"
         shift
         ;;
     --qemu) add_qemu ;;

@@ -1,4 +1,5 @@
-# User-mode instructions compared with the host processor: make test-isa [N=comparisons per form] [SEED=n]. Hosts other than x86-64 have nothing to compare.
+# User-mode instructions compared with the host processor: make test-isa [N=comparisons per form] [SEED=n].
+# Hosts other than x86-64 have nothing to compare.
 ISA_DIR := testsuites/isa
 ISA_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ISA_DIR)/*.c)) $(BUILD)/$(ISA_DIR)/tramp.o
 N    ?= 200

@@ -71,18 +71,15 @@ unsigned fields_assemble(const struct fields *f, uint8_t *p) {
 
 /* ---- what the decoder says ---- */
 
-/* AVX-IFMA is later than Zydis 4.0; the operands of VPMADD52LUQ and VPMADD52HUQ behind VEX are those of VFMADD231PD. */
 static bool ask_avx_ifma(const ZydisDecoder *d, const uint8_t *bytes, unsigned n, ZydisDecodedInstruction *i,
                          ZydisDecodedOperand *op) {
     uint8_t copy[15];
-    unsigned at = bytes[0] == 0x67;
+    size_t at;
+    if (!decode_is_avx_ifma(bytes, n, &at)) return false;
     memcpy(copy, bytes, n);
-    if (n < 6 || copy[at] != 0xC4 || (copy[at + 1] & 0x1F) != 2 || (copy[at + 2] & 0x83) != 0x81) return false;
-    uint8_t opcode = copy[at + 3];
-    if (opcode != 0xB4 && opcode != 0xB5) return false;
-    copy[at + 3] = 0xB8;
+    copy[at] = DECODE_AVX_IFMA_AS;
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(d, copy, n, i, op))) return false;
-    i->mnemonic = opcode == 0xB4 ? ZYDIS_MNEMONIC_VPMADD52LUQ : ZYDIS_MNEMONIC_VPMADD52HUQ;
+    i->mnemonic = bytes[at] == 0xB4 ? ZYDIS_MNEMONIC_VPMADD52LUQ : ZYDIS_MNEMONIC_VPMADD52HUQ;
     return true;
 }
 
@@ -105,24 +102,18 @@ struct answer {
 static bool belongs(const struct answer *a, const struct insn *d, const struct fields *f) {
     if (d->id >= INSN_VEC_FIRST) return true;
     if (f->map == 0) return f->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
-    switch (a->i.mnemonic) {
-    case ZYDIS_MNEMONIC_EMMS:
-    case ZYDIS_MNEMONIC_FEMMS:
-    case ZYDIS_MNEMONIC_FXRSTOR:
-    case ZYDIS_MNEMONIC_FXRSTOR64:
-    case ZYDIS_MNEMONIC_FXSAVE:
-    case ZYDIS_MNEMONIC_FXSAVE64:
-    case ZYDIS_MNEMONIC_XSAVE:
-    case ZYDIS_MNEMONIC_XSAVE64:
-    case ZYDIS_MNEMONIC_XSAVEC:
-    case ZYDIS_MNEMONIC_XRSTOR:
-    case ZYDIS_MNEMONIC_XRSTOR64:
-    case ZYDIS_MNEMONIC_LDMXCSR:
-    case ZYDIS_MNEMONIC_STMXCSR:
-        return true;
-    default:
-        return false;
-    }
+    static const uint16_t others[] = {
+        ZYDIS_MNEMONIC_EMMS,     ZYDIS_MNEMONIC_FEMMS,    ZYDIS_MNEMONIC_FXRSTOR,  ZYDIS_MNEMONIC_FXRSTOR64,
+        ZYDIS_MNEMONIC_FXSAVE,   ZYDIS_MNEMONIC_FXSAVE64, ZYDIS_MNEMONIC_XSAVE,    ZYDIS_MNEMONIC_XSAVE64,
+        ZYDIS_MNEMONIC_XSAVEC,   ZYDIS_MNEMONIC_XSAVEC64, ZYDIS_MNEMONIC_XSAVEOPT, ZYDIS_MNEMONIC_XSAVEOPT64,
+        ZYDIS_MNEMONIC_XRSTOR,   ZYDIS_MNEMONIC_XRSTOR64, ZYDIS_MNEMONIC_LDMXCSR,  ZYDIS_MNEMONIC_STMXCSR,
+        ZYDIS_MNEMONIC_VLDMXCSR, ZYDIS_MNEMONIC_VSTMXCSR, ZYDIS_MNEMONIC_BLCFILL,  ZYDIS_MNEMONIC_BLCI,
+        ZYDIS_MNEMONIC_BLCIC,    ZYDIS_MNEMONIC_BLCMSK,   ZYDIS_MNEMONIC_BLCS,     ZYDIS_MNEMONIC_BLSFILL,
+        ZYDIS_MNEMONIC_BLSIC,    ZYDIS_MNEMONIC_T1MSKC,   ZYDIS_MNEMONIC_TZMSK,
+    };
+    for (unsigned k = 0; k < sizeof others / sizeof others[0]; k++)
+        if (a->i.mnemonic == others[k]) return true;
+    return false;
 }
 
 struct enumeration {

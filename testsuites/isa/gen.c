@@ -372,14 +372,18 @@ static void finish(struct isa_case *c) {
     for (unsigned k = 0; k < 16; k++) c->gpr[k] = k < 8 ? (uint32_t)c->gpr[k] : 0;
 }
 
-void isa_generate(struct isa_random *r, bool mode32, struct isa_case *c) {
-    unsigned row;
+void isa_generate_row(struct isa_random *r, bool mode32, unsigned row, struct isa_case *c) {
     start(r, mode32, c);
-    do row = below(r, isa_rows_count);
-    while (!isa_row_usable(row, mode32));
     build_one(r, mode32, row, c, c->code);
     c->insns = 1;
     finish(c);
+}
+
+void isa_generate(struct isa_random *r, bool mode32, struct isa_case *c) {
+    unsigned row;
+    do row = below(r, isa_rows_count);
+    while (!isa_row_usable(row, mode32));
+    isa_generate_row(r, mode32, row, c);
 }
 
 /* ---- pairs ---- */

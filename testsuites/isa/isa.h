@@ -79,6 +79,7 @@ struct isa_random {
 
 /* gen.c: integer instructions */
 void isa_generate(struct isa_random *r, bool mode32, struct isa_case *c);
+void isa_generate_row(struct isa_random *r, bool mode32, unsigned row, struct isa_case *c); /* usable in this mode */
 void isa_generate_pair(struct isa_random *r, bool mode32, struct isa_case *c);
 unsigned isa_row_count(void);
 const char *isa_row_name(unsigned row);

@@ -8,7 +8,18 @@ static bool is_vpermq_w0(const uint8_t *p) {
     return p[0] == 0xC4 && (p[1] & 0x1F) == 3 && p[2] == 0x7D && (p[3] & 0xFE) == 0;
 }
 
-bool known_to_execute(const struct isa_case *c) { return is_vpermq_w0(c->code); }
+/* VCVTSI2SD and VCVTUSI2SD with W = 1 outside 64-bit mode, where W is ignored: SDM 2 has embedded rounding with W = 1
+ * only, as a doubleword needs none; processors of AMD take it. */
+static bool is_rounded_doubleword(const struct isa_case *c, const uint8_t *p) {
+    return c->mode32 && p[0] == 0x62 && (p[1] & 7) == 1 && (p[2] & 0x83) == 0x83 && (p[3] & 0x10) &&
+           (p[4] == 0x2A || p[4] == 0x7B);
+}
+
+bool known_to_execute(const struct isa_case *c) {
+    const uint8_t *p = c->code;
+    while (*p == 0x67 || *p == 0x2E || *p == 0x36 || *p == 0x3E || *p == 0x26) p++;
+    return is_vpermq_w0(p) || is_rounded_doubleword(c, p);
+}
 
 /* Approximations: the simulator gives AMD's results. SDM 2: "The relative error for this approximation is ..." */
 static const struct approximation {

@@ -21,7 +21,7 @@ struct options {
     const char *only[16];
     unsigned only_count;
     bool integer, vector, reserved;
-    bool list, missing_ok, quick64;
+    bool list, by_form, missing_ok, quick64;
 };
 
 struct tally {
@@ -91,42 +91,69 @@ static struct isa_case *next_case(struct run *r, struct isa_random *rnd, struct 
 
 /* ---- the two parts ---- */
 
+static bool matches(const struct run *r, const char *name) {
+    for (unsigned k = 0; k < r->o.only_count; k++)
+        if (!fnmatch(r->o.only[k], name, FNM_CASEFOLD)) return true;
+    return !r->o.only_count;
+}
+
+static bool row_exists(const struct run *r, unsigned row) {
+    return isa_row_usable(row, false) || (r->has32 && isa_row_usable(row, true));
+}
+
+/* Row after row, those that --only names */
+static void chosen_rows(struct run *r, struct isa_random *rnd, struct tally *t) {
+    for (unsigned row = 0; row < isa_row_count(); row++)
+        for (unsigned n = 0; matches(r, isa_row_name(row)) && row_exists(r, row) && n < r->o.count; n++) {
+            bool mode32;
+            struct isa_case *c = next_case(r, rnd, &t[row], &mode32);
+            isa_generate_row(rnd, isa_row_usable(row, mode32) ? mode32 : !mode32, row, c);
+            r->queued++;
+        }
+}
+
+/* Any row, and pairs */
+static void random_rows(struct run *r, struct isa_random *rnd, struct tally *t) {
+    for (uint64_t n = (uint64_t)isa_row_count() * r->o.count; n > 0; n--) {
+        bool mode32;
+        struct isa_case *c = next_case(r, rnd, NULL, &mode32);
+        if (isa_rand(rnd) & 7)
+            isa_generate(rnd, mode32, c);
+        else
+            isa_generate_pair(rnd, mode32, c);
+        r->tally[r->queued++] = &t[c->row];
+    }
+}
+
 static void integer_part(struct run *r) {
-    unsigned rows = isa_row_count(), run = 0, bad = 0;
+    unsigned rows = isa_row_count(), all = 0, run = 0, bad = 0;
     struct isa_random rnd = {r->o.seed, r->amd};
     struct tally *t = calloc(rows, sizeof *t);
     if (!t) exit(1);
-    for (uint64_t n = (uint64_t)rows * r->o.count; n > 0; n--) {
-        bool mode32;
-        struct isa_case *c = next_case(r, &rnd, NULL, &mode32);
-        if (isa_rand(&rnd) & 7)
-            isa_generate(&rnd, mode32, c);
-        else
-            isa_generate_pair(&rnd, mode32, c);
-        r->tally[r->queued++] = &t[c->row];
-    }
+    if (r->o.only_count)
+        chosen_rows(r, &rnd, t);
+    else
+        random_rows(r, &rnd, t);
     flush(r);
     for (unsigned k = 0; k < rows; k++) {
         bool wrong = t[k].wrong || t[k].missing;
+        if (!matches(r, isa_row_name(k))) continue;
+        all++;
         run += t[k].seen != 0;
         bad += wrong;
         if (!t[k].seen) printf("# never run: %s (not on this host)\n", isa_row_name(k));
         if (wrong) printf("# %s: %u of %u differ\n", isa_row_name(k), t[k].wrong + t[k].missing, t[k].seen);
     }
-    printf("integer: %u of %u encoding rows run, %u with disagreements\n", run, rows, bad);
+    printf("integer: %u of %u encoding rows run, %u with disagreements\n", run, all, bad);
     free(t);
 }
 
 static bool wanted(const struct run *r, const struct form *f) {
     char name[128];
-    if (!r->o.only_count) return true;
     form_name(f, name, sizeof name);
-    for (unsigned k = 0; k < r->o.only_count; k++)
-        if (!fnmatch(r->o.only[k], name, FNM_CASEFOLD)) return true;
+    if (matches(r, name)) return true;
     name[strcspn(name, " ")] = 0;
-    for (unsigned k = 0; k < r->o.only_count; k++)
-        if (!fnmatch(r->o.only[k], name, FNM_CASEFOLD)) return true;
-    return false;
+    return matches(r, name);
 }
 
 /* Consecutive forms of one mnemonic in one line */
@@ -148,7 +175,7 @@ static void list_by_mnemonic(const struct run *r, const char *title, const bool 
     printf("\n");
 }
 
-/* A line per mnemonic and encoding, or (--list) per form */
+/* A line per mnemonic and encoding, or (--by-form) per form */
 static void list_disagreements(const struct run *r, const struct tally *t) {
     const struct forms *fs = r->forms;
     for (unsigned k = 0; k < fs->count;) {
@@ -163,11 +190,11 @@ static void list_disagreements(const struct run *r, const struct tally *t) {
             forms += t[k].seen != 0;
             bad += t[k].wrong != 0;
             k++;
-        } while (!r->o.list && k < fs->count && fs->form[k].mnemonic == f->mnemonic &&
+        } while (!r->o.by_form && k < fs->count && fs->form[k].mnemonic == f->mnemonic &&
                  fs->form[k].encoding == f->encoding);
-        if (!r->o.list) name[strcspn(name, " ")] = 0;
-        if (r->o.list && sum.seen) printf("# %s: %u run, %u differ\n", name, sum.seen, sum.wrong);
-        if (!r->o.list && bad)
+        if (!r->o.by_form) name[strcspn(name, " ")] = 0;
+        if (r->o.by_form && sum.seen) printf("# %s: %u run, %u differ\n", name, sum.seen, sum.wrong);
+        if (!r->o.by_form && bad)
             printf("# %s (%s): %u of %u differ, in %u of %u forms\n", name, encoding_name(f), sum.wrong, sum.seen, bad,
                    forms);
     }
@@ -231,65 +258,117 @@ static void reserved_part(struct run *r) {
         r->queued++;
     }
     flush(r);
-    printf("reserved encodings: %u run, %u executed by the host\n", t.seen, t.wrong + t.missing);
+    printf("random encodings, reserved ones and vector instructions: %u run, %u with disagreements\n", t.seen,
+           t.wrong + t.missing);
+}
+
+/* ---- names ---- */
+
+static unsigned count_rows(const struct run *r) {
+    unsigned n = 0;
+    for (unsigned k = 0; k < isa_row_count(); k++) n += matches(r, isa_row_name(k));
+    return n;
+}
+static unsigned count_forms(const struct run *r) {
+    unsigned n = 0;
+    for (unsigned k = 0; k < r->forms->count; k++) n += wanted(r, &r->forms->form[k]);
+    return n;
+}
+
+static void list(const struct run *r) {
+    for (unsigned k = 0; k < isa_row_count() && r->o.integer; k++)
+        if (matches(r, isa_row_name(k)) && !(k && !strcmp(isa_row_name(k), isa_row_name(k - 1))))
+            printf("%s%s\n", isa_row_name(k), row_exists(r, k) ? "" : "  (not on this host)");
+    for (unsigned k = 0; k < r->forms->count && r->o.vector; k++) {
+        const struct form *f = &r->forms->form[k];
+        char name[128];
+        form_name(f, name, sizeof name);
+        if (wanted(r, f)) printf("%s%s\n", name, f->on_host ? "" : "  (not on this host)");
+    }
 }
 
 /* ---- options ---- */
 
-static void usage(void) {
-    fprintf(stderr,
-            "usage: test-isa [--count N] [--seed N] [--show N] [--only PATTERN] [--integer | --vector | --reserved] "
-            "[--list]\n"
-            "                [--missing-ok] [--64]\n"
-            "  --count N       comparisons per form (default 100)\n"
+static void print_usage(FILE *out) {
+    fprintf(out,
+            "usage: test-isa [--count N] [--seed N] [--show N] [--only PATTERN] [--integer] [--vector] [--reserved]\n"
+            "                [--list] [--by-form] [--missing-ok] [--64]\n"
+            "  --count N       comparisons per form, 1 or more (default 100)\n"
             "  --seed N        another seed, other cases (default 1)\n"
             "  --show N        show so many disagreements (default 10)\n"
-            "  --only PATTERN  x87 and vector forms whose mnemonic or name matches, as in 'VPADD*' or '*EVEX*{z}*';\n  "
-            "                up to 16 times\n"
-            "  --integer       the integer instructions only      --vector  x87 and vectors only\n"
-            "  --reserved      encodings that are no instruction, only\n"
-            "  --list          every form with its number of cases\n"
+            "  --only PATTERN  forms and rows whose mnemonic or name matches, as in 'VPADD*' or '*EVEX*{z}*'; up to 16 "
+            "times\n"
+            "  --integer, --vector, --reserved\n"
+            "                  only the integer instructions; x87 and vectors; encodings that are no instruction\n"
+            "  --list          print the names and run nothing\n"
+            "  --by-form       report every form with its number of cases\n"
             "  --missing-ok    instructions that the simulator does not have are no failure\n"
-            "  --64            64-bit mode only\n");
+            "  --64            64-bit mode only\n"
+            "exit status: 0 no disagreement, 1 some, 2 bad usage\n");
+}
+static void usage(const char *what) {
+    fprintf(stderr, "test-isa: %s\n", what);
+    print_usage(stderr);
     exit(2);
 }
 
-static uint64_t number_after(int argc, char **argv, int *k) {
-    char *end = NULL;
-    if (*k + 1 >= argc) usage();
-    uint64_t v = strtoull(argv[++*k], &end, 0);
-    if (!*argv[*k] || *end) usage();
+static uint64_t number_after(int argc, char **argv, int *k, uint64_t min) {
+    char *end = NULL, what[96];
+    const char *option = argv[*k], *text = *k + 1 < argc ? argv[++*k] : "";
+    uint64_t v = strtoull(text, &end, 0);
+    snprintf(what, sizeof what, "%s: expected a number from %llu on, found '%.32s'", option, (unsigned long long)min,
+             text);
+    if (*text < '0' || *text > '9' || *end || v < min) usage(what);
     return v;
 }
 
 static struct options parse(int argc, char **argv) {
-    struct options o = {.count = 100, .seed = 1, .show = 10, .integer = true, .vector = true, .reserved = true};
+    struct options o = {.count = 100, .seed = 1, .show = 10};
     for (int k = 1; k < argc; k++) {
         const char *a = argv[k];
+        if (!strcmp(a, "--help") || !strcmp(a, "-h")) {
+            print_usage(stdout);
+            exit(0);
+        }
         if (!strcmp(a, "--count"))
-            o.count = (unsigned)number_after(argc, argv, &k);
+            o.count = (unsigned)number_after(argc, argv, &k, 1);
         else if (!strcmp(a, "--seed"))
-            o.seed = number_after(argc, argv, &k);
+            o.seed = number_after(argc, argv, &k, 0);
         else if (!strcmp(a, "--show"))
-            o.show = (unsigned)number_after(argc, argv, &k);
+            o.show = (unsigned)number_after(argc, argv, &k, 0);
         else if (!strcmp(a, "--only") && k + 1 < argc && o.only_count < 16)
-            o.only[o.only_count++] = argv[++k], o.integer = o.reserved = false;
+            o.only[o.only_count++] = argv[++k];
         else if (!strcmp(a, "--integer"))
-            o.vector = o.reserved = false;
+            o.integer = true;
         else if (!strcmp(a, "--vector"))
-            o.integer = o.reserved = false;
+            o.vector = true;
         else if (!strcmp(a, "--reserved"))
-            o.integer = o.vector = false;
+            o.reserved = true;
         else if (!strcmp(a, "--list"))
             o.list = true;
+        else if (!strcmp(a, "--by-form"))
+            o.by_form = true;
         else if (!strcmp(a, "--missing-ok"))
             o.missing_ok = true;
         else if (!strcmp(a, "--64"))
             o.quick64 = true;
         else
-            usage();
+            usage("unknown option, or no argument to the last one");
+    }
+    if (o.only_count && o.reserved) usage("--only names instructions, --reserved has none");
+    if (!o.integer && !o.vector && !o.reserved) {
+        o.integer = o.vector = true;
+        o.reserved = !o.only_count;
     }
     return o;
+}
+
+/* With --only, the parts that have something of it */
+static void choose_parts(struct run *r) {
+    if (!r->o.only_count) return;
+    r->o.integer &= count_rows(r) != 0;
+    r->o.vector &= count_forms(r) != 0;
+    if (!r->o.integer && !r->o.vector) usage("--only: nothing has such a name; --list shows all");
 }
 
 int main(int argc, char **argv) {
@@ -307,6 +386,11 @@ int main(int argc, char **argv) {
     }
     isa_detect_host();
     r.has32 = !r.o.quick64 && isa_native_has32();
+    choose_parts(&r);
+    if (r.o.list) {
+        list(&r);
+        return 0;
+    }
     if (!r.has32)
         printf("# 64-bit mode only%s\n", r.o.quick64 ? "" : ": this host gives processes no 32-bit code segment");
     if (r.o.integer) integer_part(&r);

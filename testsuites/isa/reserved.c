@@ -1,4 +1,5 @@
-/* Encodings of the vector opcode space that are no instruction of this processor: the host must say #UD, too. */
+/* Random encodings of the vector opcode space, with every prefix in front: where the decoder says that they are no
+ * instruction of this processor the host must say #UD, too, and where it finds a vector instruction, do the same. */
 #include <string.h>
 
 #include "decoder/decoder.h"
@@ -47,6 +48,17 @@ static unsigned legacy(struct isa_random *r, bool mode32, uint8_t *p) {
     return n;
 }
 
+/* In front of VEX, XOP and EVEX: 66, F2, F3, LOCK and REX make #UD, address size and segments don't. */
+static unsigned in_front(struct isa_random *r, bool mode32, uint8_t *p) {
+    static const uint8_t forbidden[] = {0x66, 0xF3, 0xF2, 0xF0}, allowed[] = {0x67, 0x2E, 0x36, 0x3E, 0x26};
+    unsigned n = 0;
+    if (!one_in(r, 4)) return 0;
+    if (one_in(r, 2)) p[n++] = allowed[below(r, sizeof allowed)];
+    if (one_in(r, 2)) p[n++] = forbidden[below(r, sizeof forbidden)];
+    if (!mode32 && one_in(r, 4)) p[n++] = (uint8_t)(0x40 | below(r, 16));
+    return n;
+}
+
 /* Reserved bits of the prefixes are set now and then only, or nothing else would ever be the reason. */
 static unsigned prefixed(struct isa_random *r, bool mode32, uint8_t *p) {
     static const uint8_t maps[] = {1, 2, 3};
@@ -82,10 +94,23 @@ static unsigned prefixed(struct isa_random *r, bool mode32, uint8_t *p) {
 static bool choose(struct isa_random *r, const struct decode_features *feat, struct isa_case *c) {
     struct insn d;
     unsigned mode = MODE_PROT | MODE_LMA | (c->mode32 ? MODE_CODE32 | MODE_STACK32 : MODE_CODE64);
-    unsigned n = one_in(r, 3) ? legacy(r, c->mode32, c->code) : prefixed(r, c->mode32, c->code);
+    unsigned n = 0;
+    if (one_in(r, 3)) {
+        n = legacy(r, c->mode32, c->code);
+    } else {
+        const unsigned front = in_front(r, c->mode32, c->code);
+        n = front + prefixed(r, c->mode32, c->code + front);
+        /* with its longest operands and two prefixes XOP map 10 has 16 bytes: #GP(0) before it is looked at further */
+        if (front > 1 && c->code[front] == 0x8F && (c->code[front + 1] & 31) == 10) return false;
+    }
     c->code[n++] = one_in(r, 2) ? any(r) | 0xC0 : any(r);
     while (n < 15) c->code[n++] = any(r);
-    if (decode(c->code, n, mode, 0, feat, &d) != DECODE_INVALID) return false;
+    const enum decode_status status = decode(c->code, n, mode, 0, feat, &d);
+    if (status == DECODE_OK && d.id >= INSN_VEC_FIRST && one_in(r, 4)) {
+        c->len = d.len;
+        return true;
+    }
+    if (status != DECODE_INVALID) return false;
     c->len = 15;
     return !known_to_execute(c);
 }

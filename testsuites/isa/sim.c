@@ -150,6 +150,7 @@ static void user_state(struct cpu *cpu, const struct isa_case *c, uint64_t xcr0)
     flags_load(cpu, c->flags | FLAG_IF | FLAG_FIXED);
     cpu->rip = c->rip;
     cpu->cur = NULL;
+    cpu->xsave.valid = false; /* natively, the last XRSTOR is not one of the cases */
     put_fpu(cpu, &c->fpu);
     cpu_update_mode(cpu);
 }

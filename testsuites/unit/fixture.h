@@ -16,16 +16,24 @@
 #define TEST_MEMORY (16u << 20)
 #define TEST_DATE   1767225600 /* Thursday 2026-01-01 00:00:00 */
 
-static inline struct machine *fixture_board(enum machine_kind kind, unsigned cpus) {
+static inline struct machine *fixture_create(struct machine_config *c, const char *model) {
     char err[256];
-    struct machine_config c = {.kind = kind, .ram_size = TEST_MEMORY, .cpus = cpus, .rtc_start = TEST_DATE};
-    c.model = model_parse("max-intel,-vmx", err, sizeof err);
-    assert_non_null(c.model);
-    struct machine *m = machine_create(&c, err, sizeof err);
+    c->ram_size = TEST_MEMORY;
+    c->rtc_start = TEST_DATE;
+    c->model = model_parse(model, err, sizeof err);
+    assert_non_null(c->model);
+    struct machine *m = machine_create(c, err, sizeof err);
     assert_non_null(m);
     return m;
 }
-
+static inline struct machine *fixture_board(enum machine_kind kind, unsigned cpus) {
+    struct machine_config c = {.kind = kind, .cpus = cpus};
+    return fixture_create(&c, "max-intel,-vmx");
+}
+static inline struct machine *fixture_machine_of(const char *model, unsigned cpus, unsigned apic_id_step) {
+    struct machine_config c = {.cpus = cpus, .apic_id_step = apic_id_step};
+    return fixture_create(&c, model);
+}
 static inline struct machine *fixture_machine(unsigned cpus) { return fixture_board(MACHINE_PC, cpus); }
 
 /* Let time pass, firing each timer at its cycle. */

@@ -293,6 +293,29 @@ static void test_decoder_vector_reserved_fields_undefined(void **state) {
             fail_msg("row %u is %s", c, insn_name((enum insn_id)i.id));
 }
 
+/* SDM 2 "PEXTRB/PEXTRD/PEXTRQ", "PINSRB/PINSRD/PINSRQ": VPEXTRQ and VPINSRQ outside 64-bit mode are #UD; in general
+ * VEX.W is ignored there. */
+static void test_decoder_vector_quadword_moves_undefined_outside_64bit_mode(void **state) {
+    static const struct {
+        uint8_t bytes[8];
+        bool everywhere;
+    } cases[] = {
+        {{0xC4, 0xE3, 0xF9, 0x22, 0xD4, 0x5A}, false}, /* vpinsrq xmm2, xmm0, rsp, 5AH */
+        {{0xC4, 0xE3, 0xF9, 0x16, 0xD0, 0x66}, false}, /* vpextrq rax, xmm2, 66H */
+        {{0xC4, 0xE3, 0x79, 0x22, 0xD4, 0x5A}, true }, /* vpinsrd */
+        {{0xC4, 0xE3, 0x79, 0x16, 0xD0, 0x66}, true }, /* vpextrd */
+        {{0xC4, 0xE1, 0xF9, 0x6E, 0xC0},       true }, /* vmovq xmm0, rax: vmovd */
+        {{0xC4, 0xE3, 0xF9, 0x20, 0xD4, 0x5A}, true }, /* vpinsrb */
+    };
+    struct insn i;
+    (void)state;
+    for (unsigned k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        assert_int_equal(decode(cases[k].bytes, 8, LONG, 0, &everything, &i), DECODE_OK);
+        assert_int_equal(decode(cases[k].bytes, 8, MODE_CODE32 | MODE_PROT | MODE_LMA, 0, &everything, &i),
+                         cases[k].everywhere ? DECODE_OK : DECODE_INVALID);
+    }
+}
+
 /* What is cut off at the end of a page is fetched further. */
 static void test_decoder_vector_proper_prefix_truncated(void **state) {
     static const struct {
@@ -334,6 +357,7 @@ int main(void) {
         cmocka_unit_test(test_decoder_vector_lock_undefined),
         cmocka_unit_test(test_decoder_vector_prefix_in_front_undefined),
         cmocka_unit_test(test_decoder_vector_reserved_fields_undefined),
+        cmocka_unit_test(test_decoder_vector_quadword_moves_undefined_outside_64bit_mode),
         cmocka_unit_test(test_decoder_vector_proper_prefix_truncated),
         cmocka_unit_test(test_disasm_vector_text_has_operands_and_length),
     };

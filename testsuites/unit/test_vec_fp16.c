@@ -100,15 +100,19 @@ static uint16_t random_half(uint64_t *x) {
 
 /* ---- instructions: zmm1 = destination, zmm2 = first source, zmm3 = second source ---- */
 
-/* rc: 0-3 embedded rounding, 4: none */
-static int run_evex(struct cpu *cpu, unsigned map, unsigned pp, bool w, uint8_t opcode, bool unary, unsigned rc) {
+/* rc: 0-3 embedded rounding, 4: none; k: opmask register, 0: none */
+static int run_masked(struct cpu *cpu, unsigned map, unsigned pp, bool w, uint8_t opcode, bool unary, unsigned rc,
+                      unsigned k) {
     const uint8_t code[6] = {0x62,
                              (uint8_t)(0xF0 | map),
                              (uint8_t)((w ? 0x80 : 0) | (unary ? 0x78 : 0x68) | 4 | pp),
-                             (uint8_t)(rc < 4 ? rc << 5 | 0x18 : 0x48),
+                             (uint8_t)((rc < 4 ? rc << 5 | 0x18 : 0x48) | k),
                              opcode,
                              0xCB};
     return run_bytes(cpu, code, sizeof code);
+}
+static int run_evex(struct cpu *cpu, unsigned map, unsigned pp, bool w, uint8_t opcode, bool unary, unsigned rc) {
+    return run_masked(cpu, map, pp, w, opcode, unary, rc, 0);
 }
 
 static void fill(struct cpu *cpu, uint64_t *x) {
@@ -161,6 +165,83 @@ static void test_fp16_arithmetic_is_rounded_once(void **state) {
                              b.u16[j], got, want);
             }
         }
+}
+
+/* ---- exceptions ---- */
+
+static bool is_denormal16(uint16_t h) { return !(h & 0x7C00) && (h & 0x3FF); }
+static bool is_snan16(uint16_t h) { return is_nan16(h) && !(h & 0x200); }
+
+/* Less than the least normal number, after rounding to 11 bits as if exponents had no limit */
+static bool tiny16(double v, unsigned rc) {
+    const int exp = __builtin_ilogb(v);
+    return __builtin_fabs(__builtin_ldexp(to_integer(__builtin_ldexp(v, 10 - exp), rc), exp - 10)) < 0x1p-14;
+}
+
+/* What one element raises with everything masked. SDM 1 "SIMD Floating-Point Exception Conditions"; halves know neither
+ * DAZ nor FTZ (SDM 1 "Intel AVX512-FP16"). */
+static uint32_t flags_of(const struct op16 *op, const uint16_t v[3], unsigned rc) {
+    const unsigned from = op->unary ? 2 : is_fma(op) ? 0 : 1;
+    bool snan = false, nan = false, denormal = false;
+    for (unsigned k = from; k < 3; k++) {
+        snan |= is_snan16(v[k]);
+        nan |= is_nan16(v[k]);
+        denormal |= is_denormal16(v[k]);
+    }
+    if (nan) return snan ? MXCSR_IE : 0;
+    const double exact = op->value(value_of(v[0]), value_of(v[1]), value_of(v[2]));
+    if (__builtin_isnan(exact)) return MXCSR_IE;
+    const uint16_t half = half_of(exact, rc);
+    if (op->value == v_div && !(v[2] & 0x7FFF) && (v[1] & 0x7C00) != 0x7C00) return MXCSR_ZE;
+    uint32_t flags = denormal ? MXCSR_DE : 0;
+    if (__builtin_isinf(exact)) return flags;
+    if (value_of(half) != exact) flags |= MXCSR_PE;
+    if (__builtin_fabs(exact) > 65504 && value_of(half) != exact) {
+        /* overflow: no finite number when rounded as if there were no limit */
+        const int exp = __builtin_ilogb(exact);
+        const double r = __builtin_ldexp(to_integer(__builtin_ldexp(exact, 10 - exp), rc), exp - 10);
+        if (__builtin_fabs(r) > 65504) flags |= MXCSR_OE;
+    }
+    if (exact != 0 && value_of(half) != exact && tiny16(exact, rc)) flags |= MXCSR_UE;
+    return flags;
+}
+
+/* One element at a time: what MXCSR has afterwards; with each of its exceptions unmasked #XM, and nothing written; with
+ * embedded rounding, which suppresses all exceptions, neither. */
+static void check_exceptions(struct cpu *cpu, const struct op16 *op, uint64_t *x) {
+    fill(cpu, x);
+    const unsigned j = (unsigned)(next(x) >> 40) % 32, rc = (unsigned)(next(x) >> 40) % 4;
+    const union vec d = cpu->vec.zmm[1];
+    const uint16_t v[3] = {d.u16[j], cpu->vec.zmm[2].u16[j], cpu->vec.zmm[3].u16[j]};
+    const uint32_t want = flags_of(op, v, rc), mxcsr = MXCSR_INIT | rc << 13;
+    /* which of an invalid operation, a NaN or a denormal counts in a fused product is looked at elsewhere */
+    const bool unclear = is_fma(op) && (is_nan16(v[0]) || is_nan16(v[1]) || is_nan16(v[2]));
+    cpu->vec.k[1] = 1ull << j;
+    mxcsr_set(cpu, mxcsr | MXCSR_DAZ | MXCSR_FTZ);
+    assert_int_equal(run_masked(cpu, op->map, op->pp, false, op->opcode, op->unary, 4, 1), -1);
+    uint32_t got = mxcsr_get(cpu) & MXCSR_FLAGS;
+    if (want & (MXCSR_IE | MXCSR_ZE)) got &= ~MXCSR_DE;
+    if (!unclear && got != want)
+        fail_msg("%s rc %u: %04x %04x %04x raised %02x, not %02x", op->name, rc, v[0], v[1], v[2], got, want);
+    for (uint32_t flag = MXCSR_IE; flag <= MXCSR_PE && !unclear; flag <<= 1) {
+        if (!(want & flag)) continue;
+        cpu->vec.zmm[1] = d;
+        mxcsr_set(cpu, mxcsr & ~(flag << 7));
+        assert_int_equal(run_masked(cpu, op->map, op->pp, false, op->opcode, op->unary, 4, 1), VEC_XM);
+        assert_true(mxcsr_get(cpu) & flag);
+        assert_memory_equal(&d, &cpu->vec.zmm[1], 64);
+    }
+    cpu->vec.zmm[1] = d;
+    mxcsr_set(cpu, 0);
+    assert_int_equal(run_masked(cpu, op->map, op->pp, false, op->opcode, op->unary, rc, 1), -1);
+    assert_int_equal(mxcsr_get(cpu), 0);
+    mxcsr_set(cpu, MXCSR_INIT);
+}
+
+static void test_fp16_exceptions_are_those_of_each_element(void **state) {
+    uint64_t x = 4711;
+    for (unsigned k = 0; k < sizeof ops / sizeof ops[0]; k++)
+        for (unsigned n = 0; n < 3000; n++) check_exceptions(cpu_of(state), &ops[k], &x);
 }
 
 /* SDM 2 "VMINPH": the second source when either is a NaN or both are zeros; "VCMPPH" predicate 1 (LT_OS) */
@@ -273,6 +354,7 @@ static void test_fp16_approximations_are_near(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fp16_arithmetic_is_rounded_once),
+        cmocka_unit_test(test_fp16_exceptions_are_those_of_each_element),
         cmocka_unit_test(test_fp16_minimum_and_comparison),
         cmocka_unit_test(test_fp16_conversions),
         cmocka_unit_test(test_fp16_complex_products),
