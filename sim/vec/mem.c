@@ -105,9 +105,10 @@ static uint64_t element(struct cpu *cpu, const struct insn *i, unsigned esz, uns
     return seg_linear(cpu, i, i->seg, ea, 1u << esz, access);
 }
 
-/* Aligned moves ask for alignment whatever the mask, unless it lets nothing through. */
+/* Aligned moves ask for alignment whatever the mask: SDM 2 "Exceptions Type E1", where #GP(0) for it is not among what
+ * masks suppress. AMD's processors don't ask when the mask lets nothing through. */
 static void check_alignment(struct cpu *cpu, const struct insn *i, unsigned size, uint64_t k) {
-    if (!(i->venc & VEC_ALIGN) || !k) return;
+    if (!(i->venc & VEC_ALIGN) || (!k && cpu->model->vendor == VENDOR_AMD)) return;
     uint64_t la = i->flags & INSN_FLAT ? ea_flat(cpu, i) : cpu->seg[i->seg].base + ea_offset(cpu, i);
     if (la & (size - 1)) misaligned(cpu, i, la);
 }

@@ -47,9 +47,23 @@ UNARY(fcos, f80_fcos(f, d, d), missing_c2)
         expr;                                                                                                          \
         X87_END(cpu, i);                                                                                               \
     }
-BINARY(fscale, f80_scale(f, d, d, s), missing)
-BINARY(fprem, f80_prem(f, d, d, s, false), missing_c2)
-BINARY(fprem1, f80_prem(f, d, d, s, true), missing_c2)
+
+/* x * 2^0 and x rem infinity are x itself (SDM 2 "FSCALE" and "FPREM", tables of results): Intel's processors do not
+ * take a denormal x for a tiny result, AMD's do. */
+static bool is_zero(const struct f80 *a) { return !(a->se & F80_MAX_EXP) && !a->sig; }
+static bool is_infinity(const struct f80 *a) { return (a->se & F80_MAX_EXP) == F80_MAX_EXP && a->sig == F80_INTEGER; }
+OP_INLINE uint16_t untiny(const struct cpu *cpu, bool returned) {
+    return unlikely(returned) && cpu->model->vendor == VENDOR_INTEL ? cpu->fpu.fcw | FP_UE : cpu->fpu.fcw;
+}
+#define RETURNING(returned, expr)                                                                                      \
+    const uint16_t fcw = f->fcw;                                                                                       \
+    f->fcw = untiny(cpu, returned);                                                                                    \
+    expr;                                                                                                              \
+    f->fcw = fcw
+BINARY(fscale, RETURNING(is_zero(s), f80_scale(f, d, d, s)), missing)
+BINARY(fprem, RETURNING(is_infinity(s), f80_prem(f, d, d, s, false)), missing_c2)
+BINARY(fprem1, RETURNING(is_infinity(s), f80_prem(f, d, d, s, true)), missing_c2)
+#undef RETURNING
 #undef BINARY
 
 /* ---- ST(1) = f(ST(0), ST(1)), then a pop ---- */

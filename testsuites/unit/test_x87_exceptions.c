@@ -94,6 +94,35 @@ static void test_x87_exceptions_unmasked_invalid_compare_and_store_change_nothin
     assert_int_equal(cpu->fpu.fsw & (FSW_IE | FSW_ES), FSW_IE | FSW_ES);
 }
 
+/* x rem infinity and x * 2^0 are x. With #U unmasked, AMD's processors raise it for a denormal x, Intel's don't. */
+static void check_denormal_returned(struct cpu *cpu, bool amd) {
+    static const uint8_t ops[] = {0xFD, 0xF8, 0xF5}; /* FSCALE, FPREM, FPREM1 */
+    for (unsigned n = 0; n < sizeof ops; n++) {
+        world_x87(cpu, CR0_NE);
+        poke(cpu, DATA_AT, 2, FCW_INIT & ~FSW_UE);
+        assert_int_equal(RUN(cpu, 3, FNINIT, FLDCW(0), FLDZ), -1);
+        const unsigned x = fpu_top(&cpu->fpu), y = (x + 1) & 7;
+        cpu->fpu.ftw |= (uint8_t)(1u << y);
+        cpu->fpu.st[y] = n ? (struct f80){.sig = 1ull << 63, .se = 0x7FFF} : (struct f80){0};
+        cpu->fpu.st[x] = (struct f80){.sig = 0x1234, .se = 0x8000};
+        assert_int_equal(RUN(cpu, 1, 0xD9, ops[n]), -1);
+        assert_int_equal(cpu->fpu.fsw & (FSW_EXC | FSW_ES | FSW_C2), FSW_DE | (amd ? FSW_UE | FSW_ES : 0));
+        assert_int_equal(cpu->fpu.fcw, FCW_INIT & ~FSW_UE);
+        if (amd) assert_int_not_equal(cpu->fpu.st[x].sig, 0x1234);
+        if (!amd) assert_true(cpu->fpu.st[x].sig == 0x1234 && cpu->fpu.st[x].se == 0x8000);
+        cpu->fpu.st[x] = (struct f80){.sig = 3ull << 62, .se = 0x3FFF}; /* others are not concerned */
+        cpu->fpu.fsw &= (uint16_t) ~(FSW_EXC | FSW_ES | FSW_B);
+        assert_int_equal(RUN(cpu, 1, 0xD9, ops[n]), -1);
+        assert_int_equal(cpu->fpu.st[x].sig, 3ull << 62);
+    }
+}
+static void test_x87_exceptions_denormal_returned_is_tiny_on_amd(void **state) {
+    check_denormal_returned(cpu_of(state), true);
+}
+static void test_x87_exceptions_denormal_returned_is_itself_on_intel(void **state) {
+    check_denormal_returned(cpu_of(state), false);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST_ON(test_x87_exceptions_mf_comes_with_the_next_waiting_instruction, setup_amd),
@@ -102,6 +131,8 @@ int main(void) {
         TEST_ON(test_x87_exceptions_without_ne_irq_13_and_the_processor_waits, setup_intel),
         TEST_ON(test_x87_exceptions_port_f0_asserts_ignne_until_the_error_is_gone, setup_amd),
         TEST_ON(test_x87_exceptions_unmasked_invalid_compare_and_store_change_nothing_but_codes, setup_amd),
+        TEST_ON(test_x87_exceptions_denormal_returned_is_tiny_on_amd, setup_amd),
+        TEST_ON(test_x87_exceptions_denormal_returned_is_itself_on_intel, setup_intel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
