@@ -234,6 +234,23 @@ static void exception_exits(void) {
     handler_set(VEC_BP, NULL);
 }
 
+CODE(c_ferr, "fninit; push $0x37b; fldcw (%rsp); pop %rax; fldz; fld1; fdiv %st(1), %st\nc_ferr_at: fwait; vmmcall");
+CODE_LABEL(c_ferr_at);
+
+/* "FERR_FREEZE Intercept": the processor would stop in front of a waiting x87 instruction because FERR# is asserted,
+ * CR0.NE being 0 and IGNNE# deasserted. */
+static void ferr_freeze(void) {
+    make(c_ferr, WORD_3, (u32)SVM_INTERCEPT3_FERR);
+    vm.vmcb->cr0 &= ~(u64)(CR0_NE | CR0_EM | CR0_TS);
+    vm_expect(&vm, SVM_EXIT_FERR_FREEZE, "an x87 error with CR0.NE 0 is intercepted");
+    ok_eq(vm.vmcb->rip, (uptr)c_ferr_at, "an x87 error with CR0.NE 0: RIP is the waiting instruction's");
+    __asm__ volatile("fnclex");
+    make(c_ferr, WORD_EXCEPTION, BIT(VEC_MF));
+    vm.vmcb->cr0 = (vm.vmcb->cr0 & ~(u64)(CR0_EM | CR0_TS)) | CR0_NE;
+    vm_expect(&vm, SVM_EXIT_EXCEPTION(VEC_MF), "with CR0.NE 1 it is #MF");
+    __asm__ volatile("fninit");
+}
+
 /* the last test */
 static void shutdown(void) {
     make(e_ud, WORD_3, 0);
@@ -393,5 +410,6 @@ void guest_main(void) {
     io();
     msrs();
     priority();
+    ferr_freeze();
     shutdown();
 }
