@@ -256,6 +256,8 @@ static const struct decode_features *features_of(struct block_cache *bc, const s
     return &bc->features;
 }
 
+const struct decode_features *block_features(const struct machine *m) { return features_of(m->blocks, m->cpu[0]); }
+
 /* One instruction into *i. Returns false when more bytes than `avail` are needed. */
 static bool decode_one(struct block_cache *bc, struct cpu *cpu, const uint8_t *bytes, size_t avail, unsigned off,
                        struct insn *i) {

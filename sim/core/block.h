@@ -26,6 +26,8 @@ struct far_link {
 /* Room for one, zeroed, that lives as long as the decoded blocks; NULL when they take all. */
 struct far_link *block_far_link(struct machine *m);
 /* The unfused semantic function of a record. */
+/* How this machine's processors read bytes */
+const struct decode_features *block_features(const struct machine *m);
 insn_fn *block_function(const struct machine *m, const struct insn *i);
 /* A store touched [pa, pa+size) of a page that holds decoded code. */
 void block_store(struct machine *m, uint64_t pa, unsigned size);

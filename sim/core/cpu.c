@@ -96,6 +96,24 @@ void cpu_raise_denied(struct cpu *cpu, enum gate gate) {
     cpu_raise(cpu, VEC_NM);
 }
 
+static const char *separator(bool *first) {
+    const char *s = *first ? "" : ", ";
+    *first = false;
+    return s;
+}
+void cpu_explain_denied(const struct cpu *cpu, enum gate gate, FILE *out) {
+    bool first = true;
+    for (unsigned k = 0; k < sizeof gate_rows / sizeof gate_rows[0]; k++) {
+        const struct gate_row *g = &gate_rows[k];
+        const uint64_t xcr0 = g->xcr0 & ~cpu->ctl.xcr0;
+        if (g->gate != gate) continue;
+        if (cpu->ctl.cr0 & g->ud_cr0) fprintf(out, "%sCR0.EM is 1", separator(&first));
+        if (~cpu->ctl.cr4 & g->ud_cr4 & CR4_OSFXSR) fprintf(out, "%sCR4.OSFXSR is 0", separator(&first));
+        if (~cpu->ctl.cr4 & g->ud_cr4 & CR4_OSXSAVE) fprintf(out, "%sCR4.OSXSAVE is 0", separator(&first));
+        if (xcr0) fprintf(out, "%sXCR0 lacks 0x%02llx", separator(&first), (unsigned long long)xcr0);
+    }
+}
+
 void cpu_update_mode(struct cpu *cpu) {
     const uint64_t gates = (cpu->ctl.cr0 & (CR0_EM | CR0_MP | CR0_TS)) | (cpu->ctl.cr4 & (CR4_OSFXSR | CR4_OSXSAVE)) |
                            (cpu->ctl.xcr0 & 0xFF) << 32 | (cpu->msr.xfd & 0xFF) << 40;

@@ -231,6 +231,7 @@ struct cpu {
     uint64_t return_top;
     struct history_entry history[EXC_HISTORY];
     uint64_t history_count;
+    struct history_entry unhandled; /* the first event in real mode whose interrupt vector was 0000:0000 */
     struct xsave_tracking xsave;
 };
 

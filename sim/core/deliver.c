@@ -45,14 +45,16 @@ static enum nesting nesting_of(const struct event *first, const struct event *se
     return (enum nesting)table[class_of(first)][class_of(second)];
 }
 
+static struct history_entry entry_of(const struct cpu *cpu, const struct event *ev) {
+    return (struct history_entry){.ev = *ev,
+                                  .cs = cpu->seg[SEG_CS].sel,
+                                  .mode = cpu->mode,
+                                  .idt_limit = cpu->ctl.idtr.limit,
+                                  .rip = cpu->rip,
+                                  .icount = cpu_icount(cpu)};
+}
 static void remember(struct cpu *cpu, const struct event *ev) {
-    struct history_entry *h = &cpu->history[cpu->history_count++ % EXC_HISTORY];
-    *h = (struct history_entry){.ev = *ev,
-                                .cs = cpu->seg[SEG_CS].sel,
-                                .mode = cpu->mode,
-                                .idt_limit = cpu->ctl.idtr.limit,
-                                .rip = cpu->rip,
-                                .icount = cpu_icount(cpu)};
+    cpu->history[cpu->history_count++ % EXC_HISTORY] = entry_of(cpu, ev);
 }
 
 static void ask_extension(struct cpu *cpu, const struct event *ev) {
@@ -77,6 +79,8 @@ void deliver_ivt(struct cpu *cpu, unsigned vec, uint64_t table, uint32_t flags, 
 
 static void deliver_real(struct cpu *cpu, const struct event *ev) {
     if (ev->vector * 4u + 3 > cpu->ctl.idtr.limit) cpu_raise_err(cpu, VEC_GP, ev->vector * 8u + ERR_IDT);
+    if (!cpu->unhandled.ev.valid && !mem_sys_read(cpu, (uint32_t)(cpu->ctl.idtr.base + ev->vector * 4), 4))
+        cpu->unhandled = entry_of(cpu, ev);
     deliver_ivt(cpu, ev->vector, cpu->ctl.idtr.base, flags_get(cpu), FLAG_IF | FLAG_TF | FLAG_AC | FLAG_RF);
 }
 

@@ -21,6 +21,27 @@ static bool undefined_dr(const struct cpu *cpu, unsigned dr) {
     return dr > 7 || ((dr == 4 || dr == 5) && (cpu->ctl.cr4 & CR4_DE));
 }
 
+uint32_t insn_cr4(enum insn_id id) {
+    switch (id) {
+    case INSN_RDFSBASE:
+    case INSN_RDGSBASE:
+    case INSN_WRFSBASE:
+    case INSN_WRGSBASE:
+        return CR4_FSGSBASE;
+    case INSN_XGETBV:
+    case INSN_XSETBV:
+        return CR4_OSXSAVE;
+    case INSN_RDPKRU:
+    case INSN_WRPKRU:
+        return CR4_PKE;
+    case INSN_WRUSSD:
+    case INSN_WRUSSQ:
+        return CR4_CET;
+    default:
+        return 0;
+    }
+}
+
 /* Instructions that an operand, a control-register bit or CPL makes undefined, though the feature is there */
 static bool undefined_now(const struct cpu *cpu, const struct insn *i) {
     switch (i->id) {
@@ -38,17 +59,6 @@ static bool undefined_now(const struct cpu *cpu, const struct insn *i) {
     case INSN_STAC:
     case INSN_CLAC:
         return cpu->cpl != 0;
-    case INSN_RDFSBASE:
-    case INSN_RDGSBASE:
-    case INSN_WRFSBASE:
-    case INSN_WRGSBASE:
-        return !(cpu->ctl.cr4 & CR4_FSGSBASE);
-    case INSN_XGETBV:
-    case INSN_XSETBV:
-        return !(cpu->ctl.cr4 & CR4_OSXSAVE);
-    case INSN_RDPKRU:
-    case INSN_WRPKRU:
-        return !(cpu->ctl.cr4 & CR4_PKE);
     case INSN_WRSSD:
     case INSN_WRSSQ:
         return !(cpu->mode & MODE_SHSTK) || !cet_enabled_at(cpu, cpu->cpl, CET_WR_SHSTK_EN);
@@ -60,21 +70,21 @@ static bool undefined_now(const struct cpu *cpu, const struct insn *i) {
     case INSN_SETSSBSY:
     case INSN_CLRSSBSY: /* whatever CPL is */
         return !cet_shstk_at(cpu, 0);
-    case INSN_WRUSSD:
-    case INSN_WRUSSQ:
-        return !(cpu->ctl.cr4 & CR4_CET);
     default:
-        return false;
+        return ~cpu->ctl.cr4 & insn_cr4((enum insn_id)i->id);
     }
+}
+
+const char *insn_wrong_mode(const struct insn_row *row, const struct cpu *cpu) {
+    if ((row->attrs & A_PROT) && !cpu_is_prot(cpu)) return "it exists in protected mode only";
+    if ((row->attrs & A_NO64) && cpu_is_64(cpu)) return "it does not exist in 64-bit mode";
+    if ((row->attrs & A_ONLY64) && !cpu_is_64(cpu)) return "it exists in 64-bit mode only";
+    return NULL;
 }
 
 /* #UD by mode and feature comes before everything else. SDM 2, "Exceptions" of each instruction */
 static bool undefined(const struct cpu *cpu, const struct insn *i, const struct insn_row *row) {
-    if (row->attrs & (A_PROT | A_NO64 | A_ONLY64)) {
-        if ((row->attrs & A_PROT) && !cpu_is_prot(cpu)) return true;
-        if ((row->attrs & A_NO64) && cpu_is_64(cpu)) return true;
-        if ((row->attrs & A_ONLY64) && !cpu_is_64(cpu)) return true;
-    }
+    if ((row->attrs & (A_PROT | A_NO64 | A_ONLY64)) && insn_wrong_mode(row, cpu)) return true;
     return !cpu_has(cpu, (enum feature)row->feature) || undefined_now(cpu, i);
 }
 

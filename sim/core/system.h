@@ -75,4 +75,17 @@ struct insn_row {
 };
 extern const struct insn_row insn_rows[INSN_COUNT];
 
+/* The bit of CR4 without which it is #UD; 0: none, or the gates ask */
+uint32_t insn_cr4(enum insn_id id);
+/* Why the instruction does not exist in this mode; NULL: it does */
+const char *insn_wrong_mode(const struct insn_row *row, const struct cpu *cpu);
+
+/* ---- what a #UD was about, in words: sim/core/undefined.c ---- */
+
+/* The control-register bits that make a group of instructions #UD now */
+void cpu_explain_denied(const struct cpu *cpu, enum gate gate, FILE *out);
+/* Of the instruction that `bytes` begin with, as the processor is now: "; VZEROUPPER needs CPUID feature avx"; nothing
+ * when it is defined. */
+void insn_explain_undefined(struct cpu *cpu, const uint8_t *bytes, unsigned count, FILE *out);
+
 #endif

@@ -4,7 +4,9 @@
 #include "sim/core/fault.h"
 #include "sim/core/flags.h"
 #include "sim/core/mem.h"
+#include "sim/core/system.h"
 #include "sim/core/trace.h"
+#include "sim/fp/env.h"
 #include "sim/machine/machine.h"
 
 typedef unsigned long long ull;
@@ -60,21 +62,48 @@ static void print_error(const struct history_entry *h, FILE *out) {
     print_limit(h, out);
 }
 
-static void report_history(const struct cpu *cpu, FILE *out) {
+/* What makes it #UD, if that code is still there, and still in the mode of then */
+static void print_undefined(struct cpu *cpu, const struct history_entry *h, FILE *out) {
+    uint8_t bytes[15];
+    unsigned avail = sizeof bytes;
+    if (h->ev.vector != VEC_UD || h->mode != cpu->mode || h->cs != cpu->seg[SEG_CS].sel) return;
+    const uint64_t la = cpu_is_64(cpu) ? h->rip : (uint32_t)(h->rip + cpu->seg[SEG_CS].base);
+    while (avail && !mem_peek(cpu, la, bytes, avail)) avail--;
+    if (avail) insn_explain_undefined(cpu, bytes, avail, out);
+}
+
+static void print_event(struct cpu *cpu, const struct history_entry *h, FILE *out) {
+    fprintf(out, "after %llu instructions at %04x:%016llx: %s (vector %u)", (ull)h->icount, h->cs, (ull)h->rip,
+            event_name(&h->ev), h->ev.vector);
+    print_error(h, out);
+    if (h->ev.vector == VEC_PF && h->ev.type == EVT_HARD_EXC) fprintf(out, ", address %016llx", (ull)h->ev.info);
+    print_undefined(cpu, h, out);
+    fputc('\n', out);
+}
+
+/* A flat image finds no firmware in real mode: what it calls there, or a fault, leads to the interrupt vectors' zeros.
+ */
+static void report_unhandled(struct cpu *cpu, FILE *out) {
+    if (!cpu->unhandled.ev.valid) return;
+    fprintf(out,
+            "CPU %u: in real mode, the first event whose interrupt vector was 0000:0000 (nobody set it; there is no "
+            "BIOS):\n  ",
+            cpu->id);
+    print_event(cpu, &cpu->unhandled, out);
+}
+
+static void report_history(struct cpu *cpu, FILE *out) {
     uint64_t n = cpu->history_count < EXC_HISTORY ? cpu->history_count : EXC_HISTORY;
     if (!n) return;
     fprintf(out, "last exceptions, oldest first:\n");
     for (uint64_t i = cpu->history_count - n; i < cpu->history_count; i++) {
         const struct history_entry *h = &cpu->history[i % EXC_HISTORY];
-        fprintf(out, "  after %llu instructions at %04x:%016llx: %s (vector %u)", (ull)h->icount, h->cs, (ull)h->rip,
-                event_name(&h->ev), h->ev.vector);
-        print_error(h, out);
-        if (h->ev.vector == VEC_PF && h->ev.type == EVT_HARD_EXC) fprintf(out, ", address %016llx", (ull)h->ev.info);
-        fputc('\n', out);
+        fputs("  ", out);
+        print_event(cpu, h, out);
     }
 }
 
-static void report_registers(const struct cpu *cpu, FILE *out) {
+static void report_registers(struct cpu *cpu, FILE *out) {
     static const char *const gpr[16] = {"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
                                         "R8 ", "R9 ", "R10", "R11", "R12", "R13", "R14", "R15"};
     static const char *const seg[SEG_COUNT] = {"ES", "CS", "SS", "DS", "FS", "GS", "LDTR", "TR"};
@@ -88,6 +117,8 @@ static void report_registers(const struct cpu *cpu, FILE *out) {
             cpu->ctl.gdtr.limit, (ull)cpu->ctl.idtr.base, cpu->ctl.idtr.limit);
     fprintf(out, "CR0=%08llx CR2=%016llx CR3=%016llx CR4=%08llx EFER=%04llx\n", (ull)cpu->ctl.cr0, (ull)cpu->ctl.cr2,
             (ull)cpu->ctl.cr3, (ull)cpu->ctl.cr4, (ull)cpu->ctl.efer);
+    fprintf(out, "XCR0=%03llx MXCSR=%05x FCW=%04x FSW=%04x FTW=%02x (a bit per register that isn't empty)\n",
+            (ull)cpu->ctl.xcr0, mxcsr_get(cpu), cpu->fpu.fcw, cpu->fpu.fsw, cpu->fpu.ftw);
 }
 
 static void report_code(struct cpu *cpu, FILE *out) {
@@ -122,10 +153,12 @@ void machine_report_where(const struct machine *m, FILE *out) {
                 (ull)cpu->rip, activity_name(cpu), cpu->virt.guest ? " in the guest" : "", !!(cpu->rflags & FLAG_IF),
                 (ull)cpu_icount(cpu));
     }
+    for (unsigned i = 0; i < m->cpu_count; i++) report_unhandled(m->cpu[i], out);
 }
 
 void machine_report_cpu(struct cpu *cpu, FILE *out) {
     fprintf(out, "CPU %u, after %llu instructions:\n", cpu->id, (ull)cpu_icount(cpu));
+    report_unhandled(cpu, out);
     report_history(cpu, out);
     report_registers(cpu, out);
     report_code(cpu, out);

@@ -126,6 +126,35 @@ static void test_cli_triple_fault_report_is_complete(void **state) {
     assert_says(out, "=> 0000000000100000  ud2");
 }
 
+/* What a #UD is about: a CPUID feature, a control register, the mode. */
+static void test_cli_undefined_opcode_is_explained(void **state) {
+    static const struct {
+        const char *args, *says;
+    } rows[] = {
+        {"run vzeroupper --mode long",               "#UD (vector 6); VZEROUPPER: CR4.OSXSAVE is 0, XCR0 lacks 0x06"},
+        {"run vzeroupper --mode long --cpu nehalem", "#UD (vector 6); VZEROUPPER needs CPUID feature avx"           },
+        {"run vaddps512 --mode long --cpu zen3",     "#UD (vector 6); VADDPS needs CPUID feature avx512f"           },
+        {"run rdpkru --mode long",                   "#UD (vector 6); RDPKRU: CR4.PKE is 0"                         },
+        {"run xsave --mode protected",               "#UD (vector 6); XSAVE: CR4.OSXSAVE is 0"                      },
+        {"run xsave --mode protected --cpu nehalem", "#UD (vector 6); XSAVE needs CPUID feature xsave"              },
+        {"run pxor --mode protected",                "#UD (vector 6); PXOR: CR4.OSFXSR is 0"                        },
+        {"run rdfsbase --mode protected",            "#UD (vector 6); no instruction in this mode"                  },
+        {"run triple --mode protected",              "#UD (vector 6)\n"                                             },
+    };
+    (void)state;
+    for (unsigned k = 0; k < sizeof rows / sizeof rows[0]; k++) check(rows[k].args, 4, rows[k].says);
+    check("run vzeroupper --mode protected", 4, "XCR0=001 MXCSR=01f80 FCW=0040 FSW=0000 FTW=ff");
+}
+
+/* In real mode a flat image that faults, or calls a BIOS, meets interrupt vectors that nobody has set. */
+static void test_cli_empty_interrupt_vectors_are_told(void **state) {
+    (void)state;
+    check("run triple --mode real --max-instructions 1000", 10,
+          "first event whose interrupt vector was 0000:0000 (nobody set it; there is no BIOS):\n"
+          "  after 1 instructions at 0000:0000000000007c00: #UD (vector 6)");
+    check("run bios --mode real --max-instructions 1000", 10, "0000:0000000000007c04: INT n (vector 16)");
+}
+
 static void test_cli_real_mode_exceptions_have_no_error_codes(void **state) {
     (void)state;
     char out[65536];
@@ -213,10 +242,21 @@ static void write_images(void) {
     static const uint8_t off[] = {0xBA, 0x04, 0x06, 0xB8, 0x00, 0x20, 0xEF, 0xF4}; /* S5 */
     static const uint8_t triple[] = {0x0F, 0x0B};
     static const uint8_t triple16[] = {0x0E, 0x0F, 0x01, 0x1E, 0x00, 0x00, 0x0F, 0x0B}; /* LIDT of zeros; UD2 */
+    static const uint8_t vzeroupper[] = {0xC5, 0xF8, 0x77, 0xF4}, rdpkru[] = {0x0F, 0x01, 0xEE};
+    static const uint8_t vaddps512[] = {0x62, 0xF1, 0x6C, 0x48, 0x58, 0xCB}, xsave[] = {0x0F, 0xAE, 0x27};
+    static const uint8_t pxor[] = {0x66, 0x0F, 0xEF, 0xC0}, rdfsbase[] = {0xF3, 0x0F, 0xAE, 0xC0};
+    static const uint8_t bios[] = {0xB4, 0x0E, 0xCD, 0x10, 0xF4}; /* INT 10H */
     static const uint8_t elf[] = {0x7F, 'E', 'L', 'F', 0xFA, 0xF4};
     static const uint8_t loop[] = {0x40, 0x89, 0x06, 0x00, 0x05, 0xEB, 0xF9};
     static const uint8_t print[] = {0xBA, 0xF8, 0x03, 0xB0, 'S', 0xEE, 0xB0, 'E', 0xE6, 0xE9, 0xB0, 0x00, 0xE6, 0xF4};
     write_image("triple16", triple16, sizeof triple16);
+    write_image("vzeroupper", vzeroupper, sizeof vzeroupper);
+    write_image("rdpkru", rdpkru, sizeof rdpkru);
+    write_image("vaddps512", vaddps512, sizeof vaddps512);
+    write_image("xsave", xsave, sizeof xsave);
+    write_image("pxor", pxor, sizeof pxor);
+    write_image("rdfsbase", rdfsbase, sizeof rdfsbase);
+    write_image("bios", bios, sizeof bios);
     write_image("elf", elf, sizeof elf);
     write_image("vmx", vmx, sizeof vmx);
     write_image("halt", halt, sizeof halt);
@@ -235,6 +275,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_cli_exit_port_gives_odd_status),
         cmocka_unit_test(test_cli_each_end_has_its_status),
         cmocka_unit_test(test_cli_triple_fault_report_is_complete),
+        cmocka_unit_test(test_cli_undefined_opcode_is_explained),
+        cmocka_unit_test(test_cli_empty_interrupt_vectors_are_told),
         cmocka_unit_test(test_cli_real_mode_exceptions_have_no_error_codes),
         cmocka_unit_test(test_cli_ignored_header_is_noted),
         cmocka_unit_test(test_cli_consoles_go_where_told),
