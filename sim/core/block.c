@@ -18,8 +18,8 @@
 #include "sim/ops/op.h"
 #include "sim/vec/table.h"
 
-#define ARENA_BYTES (128u << 20)
-#define HASH_BITS   16
+#define ARENA_BYTES (40u << 20)
+#define HASH_BITS   18
 #define BLOCK_MAX   48     /* instructions */
 #define CHUNK_SHIFT 6      /* code presence is tracked per 64 bytes */
 #define KEY_ALONE   0x100u /* in block.mode: one instruction, unlinked (page with the segment's end) */
