@@ -100,6 +100,7 @@ enum msr {
     MSR_BU_CFG = 0xC0011023,
     MSR_DE_CFG = 0xC0011029,
     MSR_BU_CFG2 = 0xC001102A,
+    MSR_BP_CFG = 0xC001102E, /* Zen: branch prediction */
 };
 
 /* IA32_APIC_BASE */
@@ -116,6 +117,10 @@ enum msr {
 #define SPEC_CTRL_STIBP (1u << 1)
 #define SPEC_CTRL_SSBD  (1u << 2)
 #define SPEC_CTRL_PSFD  (1u << 7) /* AMD */
+
+/* IA32_PRED_CMD */
+#define PRED_CMD_IBPB (1u << 0)
+#define PRED_CMD_SBPB (1u << 7) /* AMD */
 
 /* IA32_DEBUGCTL */
 #define DEBUGCTL_LBR (1u << 0)

@@ -48,7 +48,7 @@
 #define SPEC_ZEN3                                                                                                      \
     FEAT_AMD_IBPB, FEAT_AMD_IBRS, FEAT_AMD_STIBP, FEAT_AMD_STIBP_ALWAYS_ON, FEAT_AMD_IBRS_PREFERRED,                   \
         FEAT_AMD_IBRS_SAME_MODE, FEAT_AMD_SSBD, FEAT_AMD_PSFD, FEAT_AMD_BTC_NO, FEAT_LFENCE_SERIALIZING,               \
-        FEAT_NULL_SEL_CLR_BASE
+        FEAT_NULL_SEL_CLR_BASE, FEAT_SBPB, FEAT_IBPB_BRTYPE
 #define SPEC_MAX_AMD SPEC_ZEN3, FEAT_AUTO_IBRS
 
 static const uint8_t max_intel_features[] = {BASE_INTEL,     FEAT_ARAT,     LATER_COMMON,   FP_MAX_INTEL,

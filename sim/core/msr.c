@@ -113,7 +113,8 @@ static bool spec_ctrl_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
 /* IBPB: there is nothing to forget */
 static bool pred_cmd_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     (void)msr;
-    return cpu_has(cpu, cpu->model->vendor == VENDOR_INTEL ? FEAT_SPEC_CTRL : FEAT_AMD_IBPB) && !(val & ~1ull);
+    uint64_t commands = PRED_CMD_IBPB | (cpu_has(cpu, FEAT_SBPB) ? PRED_CMD_SBPB : 0);
+    return cpu_has(cpu, cpu->model->vendor == VENDOR_INTEL ? FEAT_SPEC_CTRL : FEAT_AMD_IBPB) && !(val & ~commands);
 }
 static bool flush_cmd_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     (void)cpu;
@@ -378,6 +379,7 @@ static const struct msr_row rows[] = {
     {MSR_LS_CFG, 4, AMD, FEAT_NONE, LENIENT, AMD_SLOT(13), ALL, 0, 0, 0}, /* LS_CFG, IC_CFG, DC_CFG, BU_CFG */
     {MSR_DE_CFG, 1, AMD, FEAT_NONE, LENIENT, AMD_SLOT(17), ALL, 2, 0, 0},  /* LFENCE is serializing */
     {MSR_BU_CFG2, 1, AMD, FEAT_NONE, LENIENT, AMD_SLOT(18), ALL, 0, 0, 0},
+    {MSR_BP_CFG, 1, AMD, FEAT_AMD_IBRS, LENIENT, AMD_SLOT(19), ALL, 0, 0, 0},
 };
 /* clang-format on */
 
