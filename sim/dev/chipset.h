@@ -27,6 +27,7 @@ struct chipset {
     const struct config_write *setup;
     unsigned setup_count;
 };
+#define ECAM_SIZE  (256ull << 20)
 #define WINDOW_END 0xFEC00000ull /* the I/O APIC's page is the first that is not theirs */
 #define PORTS_FROM 0xC000u       /* ports of PCI functions: from here to the end */
 
@@ -41,6 +42,7 @@ struct pci_window chipset_high_window(const struct machine *m);
 bool i440fx_create(struct machine *m);
 bool piix_create(struct machine *m);
 bool q35_create(struct machine *m);
+struct pci_window q35_ecam(const struct machine *m); /* size 0: off */
 bool ich9_create(struct machine *m);
 
 /* What firmware does with the chipset and the PCI functions before it starts a loader (sim/machine/platform.c). */

@@ -121,9 +121,25 @@ void lapic_send(struct lapic *l, uint64_t icr) {
 /* ---- interrupt lines ---- */
 
 /* Like an ISA bus bridge: the 8259 sees IRQ 0-15, the I/O APIC has IRQ 0 on pin 2 and the others on their own. */
-void machine_set_irq(struct machine *m, unsigned irq, bool level) {
+#define REPLACED_IRQS (1u << 0 | 1u << 8)
+
+/* A line is asserted as long as anybody asserts it. */
+void machine_share_irq(struct machine *m, enum irq_source source, unsigned irq, bool asserted) {
+    uint32_t bit = 1u << (irq & 31);
+    m->irq_lines[source] = asserted ? m->irq_lines[source] | bit : m->irq_lines[source] & ~bit;
+    uint32_t devices = m->irq_lines[IRQ_DEVICE] & ~(m->timers_replaced ? REPLACED_IRQS : 0);
+    bool level = (devices | m->irq_lines[IRQ_PIRQ] | m->irq_lines[IRQ_HPET]) & bit;
     if (irq < 16 && irq != 2 && m->pic) pic_set_line(m->pic, irq, level);
     if (irq != 2 && m->ioapic) ioapic_set_line(m->ioapic, irq == 0 ? 2 : irq, level);
+}
+
+void machine_set_irq(struct machine *m, unsigned irq, bool level) { machine_share_irq(m, IRQ_DEVICE, irq, level); }
+
+/* IA-PC HPET Specification, "LegacyReplacement Route": the 8254 and the RTC interrupt no longer. */
+void machine_replace_timers(struct machine *m, bool on) {
+    m->timers_replaced = on;
+    for (unsigned irq = 0; irq < 16; irq++)
+        if (REPLACED_IRQS >> irq & 1) machine_share_irq(m, IRQ_DEVICE, irq, m->irq_lines[IRQ_DEVICE] >> irq & 1);
 }
 
 void machine_set_intr(struct machine *m, bool level) {

@@ -17,5 +17,5 @@ void pirq_update(struct pirq *p) {
     uint32_t changed = lines ^ p->lines;
     p->lines = lines;
     for (unsigned n = 0; n < LINES; n++)
-        if (changed >> n & 1) machine_set_irq(p->machine, n, lines >> n & 1);
+        if (changed >> n & 1) machine_share_irq(p->machine, IRQ_PIRQ, n, lines >> n & 1);
 }

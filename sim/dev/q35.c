@@ -57,6 +57,10 @@ static void ecam_write(struct device *d, unsigned range, uint64_t at, unsigned s
     }
 }
 
+struct pci_window q35_ecam(const struct machine *m) {
+    return ((const struct q35 *)m->pci->function[PCI_DEVFN(0, 0)])->ecam;
+}
+
 static void apply_ecam(struct q35 *h) {
     uint64_t bar = pci_get32(&h->pci, REG_PCIEXBAR) | (uint64_t)pci_get32(&h->pci, REG_PCIEXBAR + 4) << 32;
     unsigned length = bar >> 1 & 3; /* 256, 128, 64 MiB, reserved */

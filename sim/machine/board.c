@@ -3,6 +3,7 @@
 #include "sim/dev/dev.h"
 #include "sim/dev/disk.h"
 #include "sim/dev/fwcfg.h"
+#include "sim/dev/hpet.h"
 #include "sim/dev/pci.h"
 #include "sim/machine/internal.h"
 
@@ -15,8 +16,8 @@ bool board_create(struct machine *m, const struct machine_config *c, char *err, 
     m->kbc = kbc_create(m);
     m->ferr = ferr_create(m);
     bool chipset = m->kind == MACHINE_Q35 ? q35_create(m) && ich9_create(m) : i440fx_create(m) && piix_create(m);
-    bool rest =
-        pit_create(m) && rtc_create(m, c->rtc_start) && pciconf_create(m) && port80_create(m) && exitport_create(m);
+    bool rest = pit_create(m) && hpet_create(m) && rtc_create(m, c->rtc_start) && pciconf_create(m) &&
+                port80_create(m) && exitport_create(m);
     if (c->test_device && !testdev_create(m)) return false;
     if (!m->pic || !m->ioapic || !m->kbc || !m->ferr || !chipset || !rest) return false;
     return uart_create(m, &c->serial, err, err_size) && debugcon_create(m, &c->debug_console, err, err_size) &&

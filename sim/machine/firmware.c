@@ -61,7 +61,7 @@ static void start_timer(struct machine *m) {
     for (unsigned i = 0; i < sizeof writes / sizeof writes[0]; i++) port_write(m, writes[i].port, 1, writes[i].val);
 }
 
-void firmware_install(struct machine *m) {
+bool firmware_install(struct machine *m) {
     for (unsigned v = 0; v < 256; v++) put(m, 4 * v, ROM_SEGMENT << 16 | DUMMY_IRET, 4);
     put(m, (ROM_SEGMENT << 4) + DUMMY_IRET, 0xCF, 1);
     for (unsigned n = 0; n < sizeof services / sizeof services[0]; n++) {
@@ -74,6 +74,6 @@ void firmware_install(struct machine *m) {
     put(m, 0x449, 3, 1);                      /* video mode: 80 by 25 text */
     put(m, 0x44A, 80, 2);
     put(m, 0x484, 24, 1);
-    acpi_install(m);
     start_timer(m);
+    return acpi_install(m);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "sim/dev/chipset.h"
 #include "sim/machine/internal.h"
 
 typedef unsigned long long ull;
@@ -131,12 +132,13 @@ bool load_find_high(struct loader *l, const char *path, const char *what, uint64
 /* What a PC's firmware would report: conventional memory, its own area below 1 MiB, and the rest. */
 unsigned memory_areas(const struct machine *m, struct memory_area area[MEMORY_AREAS]) {
     const struct memory_area all[MEMORY_AREAS] = {
-        {0,                CONVENTIONAL_END,          1},
-        {CONVENTIONAL_END, 0x400,                     2},
-        {0xF0000,          0x10000,                   2},
-        {0x100000,         m->low_size - 0x100000,    1},
-        {0xFEC00000,       0x300000,                  2}, /* I/O APIC, local APICs */
-        {HIGH_MEMORY,      m->ram_size - m->low_size, 1},
+        {0,                CONVENTIONAL_END,                 1},
+        {CONVENTIONAL_END, 0x400,                            2},
+        {0xE0000,          0x20000,                          2},
+        {0x100000,         m->low_size - 0x100000,           1},
+        {m->chipset->ecam, m->chipset->ecam ? ECAM_SIZE : 0, 2},
+        {0xFEC00000,       0x300000,                         2}, /* I/O APIC, event timer, chipset, local APICs */
+        {HIGH_MEMORY,      m->ram_size - m->low_size,        1},
     };
     unsigned n = 0;
     for (unsigned i = 0; i < MEMORY_AREAS; i++)
@@ -199,7 +201,8 @@ static bool load_by_format(struct loader *l) {
     }
     if (l->req->firmware || f->load == efi_load) return rom_load(l);
     boot_firmware_state(l->m);
-    firmware_install(l->m);
+    if (!firmware_install(l->m))
+        return load_fail(l, l->req->path, "no room below 1 MiB for the ACPI tables of %u CPUs", l->m->cpu_count);
     return f->load(l, at);
 }
 

@@ -10,9 +10,9 @@
 #define LOAD_LOWEST      0x1000u  /* nothing of a loader's goes below: vectors and the BIOS data area */
 #define CONVENTIONAL_END 0x9FC00u /* conventional memory ends here; 1 KiB of firmware data follows */
 
-/* Interrupt vectors that return, the BIOS data area (firmware.c), and with them the ACPI tables (acpi.c). */
-void firmware_install(struct machine *m);
-void acpi_install(struct machine *m);
+/* Interrupt vectors that return, the BIOS data area (firmware.c), and with them the ACPI tables (acpi/). */
+bool firmware_install(struct machine *m);
+bool acpi_install(struct machine *m);        /* false: there is no room for them */
 uint64_t acpi_rsdp(const struct machine *m); /* where the root pointer lies */
 
 struct file {
@@ -104,7 +104,7 @@ struct memory_area {
     uint64_t base, size;
     uint32_t type; /* 1 = available RAM, 2 = reserved */
 };
-#define MEMORY_AREAS 6
+#define MEMORY_AREAS 7
 unsigned memory_areas(const struct machine *m, struct memory_area area[MEMORY_AREAS]);
 
 /* Entry states: sim/machine/boot.c. All set the caches' MTRRs and the bootstrap processor's virtual wire as firmware

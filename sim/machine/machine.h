@@ -100,9 +100,13 @@ void machine_set_a20(struct machine *m, bool on);
 /* ---- interrupt lines ---- */
 
 void machine_set_irq(struct machine *m, unsigned irq,
-                     bool level);                     /* ISA IRQ 0-15 (to 8259 and I/O APIC), 16-23 I/O APIC only */
-void machine_set_intr(struct machine *m, bool level); /* 8259 INTR output, to the BSP's LINT0 */
-uint8_t pic_acknowledge(struct machine *m);           /* INTA cycle */
+                     bool level); /* ISA IRQ 0-15 (to 8259 and I/O APIC), 16-23 I/O APIC only */
+/* The same for lines that others may assert, too; machine_set_irq() is IRQ_DEVICE's. */
+enum irq_source { IRQ_DEVICE, IRQ_PIRQ, IRQ_HPET, IRQ_SOURCES };
+void machine_share_irq(struct machine *m, enum irq_source source, unsigned irq, bool asserted);
+void machine_replace_timers(struct machine *m, bool on); /* IRQ 0 and 8 are the HPET's */
+void machine_set_intr(struct machine *m, bool level);    /* 8259 INTR output, to the BSP's LINT0 */
+uint8_t pic_acknowledge(struct machine *m);              /* INTA cycle */
 /* x87 errors while CR0.NE = 0 (sim/dev/ferr.c): the processor's FERR# output and IGNNE# input */
 void machine_set_ferr(struct machine *m, bool level);
 bool machine_ignne(const struct machine *m);
@@ -224,6 +228,8 @@ struct machine {
     struct device *pic, *ioapic, *kbc, *ferr; /* the ones others call */
     struct pci_bus *pci;                      /* sim/dev/pci.h */
     struct device *fwcfg;                     /* sim/dev/fwcfg.h */
+    uint32_t irq_lines[IRQ_SOURCES];          /* who asserts which interrupt line */
+    bool timers_replaced;
     enum machine_kind kind;
     const struct chipset *chipset; /* sim/dev/chipset.h */
     struct device *pm;             /* sim/dev/acpipm.c */
@@ -243,9 +249,9 @@ struct machine {
     unsigned timeout_seconds;
     volatile int interrupted; /* set by a signal handler: stop with STOP_USER */
     bool intr_line;           /* the 8259's INTR output */
-    uint64_t idle_since; /* cycle at which the last instruction was executed, as far as skip_time() knows */
-    uint64_t poll_due;   /* when the host is looked at again */
-    bool stdin_taken;    /* a device reads standard input */
+    uint64_t idle_since;      /* cycle at which the last instruction was executed, as far as skip_time() knows */
+    uint64_t poll_due;        /* when the host is looked at again */
+    bool stdin_taken;         /* a device reads standard input */
 };
 
 struct machine *machine_create(const struct machine_config *c, char *err, size_t err_size);
