@@ -5,11 +5,11 @@ $(BUILD)/sim/ops/%.o $(BUILD)/sim/x87/%.o: ALL_CFLAGS += -fno-tree-slp-vectorize
 
 # The ACPI machine language of the two boards, as bytes of a C array.
 DSDTS := pc q35
-.SECONDARY: $(DSDTS:%=$(BUILD)/acpi/%.aml)
-$(BUILD)/acpi/%.aml: sim/machine/acpi/%.asl $(wildcard sim/machine/acpi/*.asl) | $(BUILD)/.deps
+.SECONDARY: $(DSDTS:%=$(BUILD)/sim/machine/acpi/%.aml)
+$(BUILD)/sim/machine/acpi/%.aml: sim/machine/acpi/%.asl $(wildcard sim/machine/acpi/*.asl) | $(BUILD)/.deps
 	@mkdir -p $(@D)
 	$(call SAY,IASL) iasl -we -vr -I sim/machine/acpi -p $@ $< >$@.log 2>&1 || { cat $@.log; exit 1; }
-$(BUILD)/acpi/%.inc: $(BUILD)/acpi/%.aml
+$(BUILD)/sim/machine/acpi/%.inc: $(BUILD)/sim/machine/acpi/%.aml
 	@od -An -v -tu1 $< | sed 's/ *\([0-9][0-9]*\)/\1,/g' >$@
-$(BUILD)/sim/machine/acpi/dsdt.o: $(DSDTS:%=$(BUILD)/acpi/%.inc)
+$(BUILD)/sim/machine/acpi/dsdt.o: $(DSDTS:%=$(BUILD)/sim/machine/acpi/%.inc)
 $(BUILD)/sim/machine/acpi/dsdt.o: ALL_CFLAGS += -I$(BUILD)

@@ -2,10 +2,10 @@
 #include "sim/machine/acpi/acpi.h"
 
 static const uint8_t pc[] = {
-#include "acpi/pc.inc"
+#include "sim/machine/acpi/pc.inc"
 };
 static const uint8_t q35[] = {
-#include "acpi/q35.inc"
+#include "sim/machine/acpi/q35.inc"
 };
 
 uint32_t acpi_add_dsdt(struct acpi_blob *b, const struct machine *m) {
