@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "sim/core/flags.h"
+#include "sim/core/mce.h"
 #include "sim/core/system.h"
 #include "sim/core/trace.h"
 #include "sim/machine/load.h"
@@ -358,4 +359,23 @@ API bool hvsim_set_reg(hvsim *h, unsigned cpu_nr, const char *name, uint64_t val
 API bool hvsim_read_phys(hvsim *h, uint64_t pa, void *buf, size_t size) { return machine_read(h->m, pa, buf, size); }
 API bool hvsim_write_phys(hvsim *h, uint64_t pa, const void *buf, size_t size) {
     return machine_write(h->m, pa, buf, size);
+}
+
+/* ---- machine checks ---- */
+
+API bool hvsim_inject_machine_check(hvsim *h, unsigned cpu, const struct hvsim_machine_check *mc, char *err,
+                                    size_t err_size) {
+    if (cpu >= h->m->cpu_count) {
+        snprintf(err, err_size, "machine check: expected a CPU from 0 to %u, found %u", h->m->cpu_count - 1, cpu);
+        return false;
+    }
+    unsigned banks = mce_banks(h->m->cpu[cpu]);
+    if (mc->bank >= banks) {
+        snprintf(err, err_size, "machine check: bank %u does not exist: CPU model %s has %u", mc->bank,
+                 h->m->model->name, banks);
+        return false;
+    }
+    const struct mce_error e = {mc->bank, mc->status, mc->addr, mc->misc, mc->mcg_status, mc->broadcast};
+    mce_inject(h->m->cpu[cpu], &e);
+    return true;
 }

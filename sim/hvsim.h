@@ -120,6 +120,21 @@ bool hvsim_get_reg(hvsim *h, unsigned cpu, const char *name, uint64_t *val);
 bool hvsim_set_reg(hvsim *h, unsigned cpu, const char *name, uint64_t val);
 bool hvsim_read_phys(hvsim *h, uint64_t pa, void *buf, size_t size);
 bool hvsim_write_phys(hvsim *h, uint64_t pa, const void *buf, size_t size);
+
+/* A machine check happens on a CPU: the error is logged in one of its banks, by the manuals' overwrite rules, and
+ * signalled as the bank's controls say: #MC when it is uncorrected and enabled (with CR4.MCE = 0 or
+ * IA32_MCG_STATUS.MCIP = 1 the processor shuts down), CMCI when corrected ones have reached the threshold of
+ * IA32_MCi_CTL2. Not while hvsim_run() runs. */
+struct hvsim_machine_check {
+    unsigned bank;
+    uint64_t status;     /* IA32_MCi_STATUS: error code, UC, EN, PCC, ADDRV, MISCV and so on; VAL is set, EN is cleared
+                            when IA32_MCi_CTL enables nothing */
+    uint64_t addr, misc; /* IA32_MCi_ADDR, IA32_MCi_MISC */
+    uint64_t mcg_status; /* IA32_MCG_STATUS: RIPV (bit 0) and EIPV (bit 1) */
+    bool broadcast;      /* the #MC goes to all processors, as Intel's do */
+};
+bool hvsim_inject_machine_check(hvsim *h, unsigned cpu, const struct hvsim_machine_check *mc, char *err,
+                                size_t err_size);
 const char *hvsim_version(void);
 
 #ifdef __cplusplus

@@ -52,6 +52,7 @@ enum msr {
     MSR_MTRR_FIX16K_A0000 = 0x259,
     MSR_MTRR_FIX4K_C0000 = 0x268,
     MSR_PAT = 0x277,
+    MSR_MC0_CTL2 = 0x280,
     MSR_MTRR_DEF_TYPE = 0x2FF,
     MSR_MC0_CTL = 0x400, /* CTL, STATUS, ADDR, MISC of each bank */
     MSR_U_CET = 0x6A0,

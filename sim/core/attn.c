@@ -3,6 +3,7 @@
 #include "sim/arch/msr.h"
 #include "sim/core/debug.h"
 #include "sim/core/flags.h"
+#include "sim/core/mce.h"
 #include "sim/core/mem.h"
 #include "sim/core/seg.h"
 #include "sim/core/system.h"
@@ -32,6 +33,17 @@ static void deliver(struct cpu *cpu, unsigned vec, enum event_type type, uint64_
 }
 
 /* ---- in falling priority; true: something was done, look at the boundary again ---- */
+
+/* SDM 3, table "Priority Among Concurrent Events": machine checks come first. APM 2, "Effect of the GIF on Interrupt
+ * Handling": held pending while GIF = 0. */
+static bool take_machine_check(struct cpu *cpu) {
+    if (!(cpu->intr.attn & ATTN_MC) || !cpu->intr.gif) return false;
+    if (cpu->intr.activity == ACT_WAIT_SIPI || cpu->intr.activity == ACT_SHUTDOWN) return false;
+    withdraw(cpu, ATTN_MC);
+    wake(cpu);
+    mce_take(cpu);
+    return true;
+}
 
 static bool take_init(struct cpu *cpu) {
     if (!(cpu->intr.attn & ATTN_INIT) || cpu->intr.smm) return false; /* SDM 3, "SMM Handler Execution Environment" */
@@ -132,8 +144,8 @@ static bool running(struct cpu *cpu) {
 }
 
 bool cpu_service_attention(struct cpu *cpu) {
-    while (take_smi(cpu) || take_init(cpu) || take_sipi(cpu) || take_virtual(cpu) || take_debug_trap(cpu) ||
-           take_nmi(cpu) || take_interrupt(cpu)) {
+    while (take_machine_check(cpu) || take_smi(cpu) || take_init(cpu) || take_sipi(cpu) || take_virtual(cpu) ||
+           take_debug_trap(cpu) || take_nmi(cpu) || take_interrupt(cpu)) {
         if (cpu->budget + cpu->time.stolen <= 0) break; /* what is left comes with the next slice */
     }
     return running(cpu);

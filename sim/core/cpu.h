@@ -53,6 +53,7 @@ struct dbg_regs {
 };
 
 #define MTRR_VARIABLE 10
+#define MAX_MC_BANKS  32
 
 struct msr_regs {
     uint64_t apic_base, sysenter_cs, sysenter_esp, sysenter_eip;
@@ -60,7 +61,8 @@ struct msr_regs {
     uint64_t pat, mtrr_def_type, mtrr_fixed[11], mtrr_base[MTRR_VARIABLE], mtrr_mask[MTRR_VARIABLE];
     uint64_t misc_enable, feature_control, tsc_adjust, spec_ctrl, xss, xfd, xfd_err, smbase, smi_count;
     uint64_t mcg_status, mcg_ctl, microcode, platform_info, tsc_deadline, hwcr, syscfg;
-    uint64_t mc[32][4]; /* machine-check banks: CTL, STATUS, ADDR, MISC */
+    uint64_t mc[MAX_MC_BANKS][4]; /* machine-check banks: CTL, STATUS, ADDR, MISC */
+    uint64_t mc_ctl2[MAX_MC_BANKS];
     uint64_t umwait_control, perf_ctl, therm_interrupt, energy_bias;
     uint64_t amd_scratch[20], amd_perf[8], amd_mc_mask[8];
 };
@@ -88,6 +90,7 @@ enum attention {
         << 5, /* virt_ops->attention wants to be called before each instruction boundary (windows, V_IRQ, MTF, timer) */
     ATTN_DEBUG = 1 << 6, /* dbg.pending is not 0 */
     ATTN_STOP = 1 << 7,  /* the machine is to stop running */
+    ATTN_MC = 1 << 8,    /* a machine check is signalled */
     ATTN_YIELD = 1 << 8, /* the CPU's turn is over */
 };
 
@@ -97,6 +100,7 @@ struct intr_state {
     bool movss_shadow; /* interrupts and debug traps blocked for one instruction by MOV SS / POP SS */
     bool nmi_blocked;  /* by NMI, until IRET */
     bool smm;          /* in system-management mode */
+    bool mc_shutdown;  /* the machine check that is signalled came while another one was in progress */
     bool gif;          /* SVM global interrupt flag; 1 without SVM */
     uint8_t sipi_vector;
     enum activity activity;

@@ -135,20 +135,24 @@ void deliver_software(struct cpu *cpu, unsigned vec, enum event_type type, unsig
     deliver_event(cpu, &ev);
 }
 
-static char *report_text(struct cpu *cpu) {
+static char *report_text(struct cpu *cpu, const char *why) {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
     if (!out) return NULL;
-    fprintf(out, "hvsim: triple fault: an exception while #DF was being delivered shut the processor down\n");
+    fprintf(out, "hvsim: %s shut the processor down\n", why);
     machine_report_cpu(cpu, out);
     fclose(out);
     return text;
 }
 
+void cpu_shutdown(struct cpu *cpu, const char *why) {
+    cpu->intr.activity = ACT_SHUTDOWN;
+    if (!cpu->machine->stop_report) cpu->machine->stop_report = report_text(cpu, why);
+    machine_stop(cpu->machine, STOP_TRIPLE_FAULT);
+}
+
 void cpu_triple_fault(struct cpu *cpu) {
     if (cpu->virt.guest) cpu->virt.ops->event(cpu, VIRT_TRIPLE_FAULT);
-    cpu->intr.activity = ACT_SHUTDOWN;
-    if (!cpu->machine->stop_report) cpu->machine->stop_report = report_text(cpu);
-    machine_stop(cpu->machine, STOP_TRIPLE_FAULT);
+    cpu_shutdown(cpu, "triple fault: an exception while #DF was being delivered");
 }

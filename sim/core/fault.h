@@ -63,6 +63,8 @@ void deliver_exception(struct cpu *cpu, const struct event *ev);
 void deliver_software(struct cpu *cpu, unsigned vec, enum event_type type, unsigned insn_len);
 /* Triple fault: asks the extension, else shutdown with a report. */
 void cpu_triple_fault(struct cpu *cpu);
+/* The shutdown state, which ends the run; why: what did it, for the report */
+void cpu_shutdown(struct cpu *cpu, const char *why);
 /* Through a gate of the IDT, in protected, virtual-8086 and IA-32e mode (sim/core/gate.c); cpu->delivering is set. */
 void deliver_gate(struct cpu *cpu, const struct event *ev);
 /* The interrupt-vector table of real mode and of VME redirection; `flags` is the image to push, `clear` what RFLAGS

@@ -3,6 +3,7 @@
 
 #include "sim/arch/msr.h"
 #include "sim/core/cet.h"
+#include "sim/core/mce.h"
 #include "sim/core/seg.h"
 #include "sim/core/system.h"
 #include "sim/core/trace.h"
@@ -196,17 +197,6 @@ static bool mtrr_range_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     return true;
 }
 
-/* SDM 3, "Machine-Check MSRs": CTL takes all zeros or all ones, STATUS may only be cleared; ADDR and MISC too. AMD lets
- * them be set with HWCR.McStatusWrEn. */
-static bool mc_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
-    unsigned n = msr - MSR_MC0_CTL;
-    bool amd_enabled = cpu->model->vendor == VENDOR_AMD && (cpu->msr.hwcr & 1u << 18);
-    if ((n & 3) == 0 && cpu->model->vendor == VENDOR_INTEL && val != 0 && val != ALL) return false;
-    if ((n & 3) != 0 && val != 0 && !amd_enabled) return false;
-    cpu->msr.mc[n >> 2][n & 3] = val;
-    return true;
-}
-
 static bool tsc_deadline_read(struct cpu *cpu, uint32_t msr, uint64_t *val) {
     (void)msr;
     *val = lapic_get_deadline(cpu);
@@ -290,8 +280,7 @@ static bool smm_base_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
 /* ---- the table: first numbers ascending, and last ones too ---- */
 
 #define RATIO       10ull /* of the 100 MHz bus clock: CYCLES_PER_SEC */
-#define INTEL_BANKS 10u
-#define AMD_BANKS   6u
+#define AMD_MASKS   7u
 #define AMD_SLOT(n) IN(msr.amd_scratch[n])
 
 /* clang-format off */
@@ -315,8 +304,7 @@ static const struct msr_row rows[] = {
     {MSR_SYSENTER_CS, 1, BOTH, FEAT_SEP, LENIENT, IN(msr.sysenter_cs), LOW32, 0, 0, 0},
     {MSR_SYSENTER_ESP, 1, BOTH, FEAT_SEP, CANONICAL, IN(msr.sysenter_esp), ALL, 0, 0, 0},
     {MSR_SYSENTER_EIP, 1, BOTH, FEAT_SEP, CANONICAL, IN(msr.sysenter_eip), ALL, 0, 0, 0},
-    {MSR_MCG_CAP, 1, INTEL, FEAT_MCA, READ_ONLY, 0, 0, INTEL_BANKS, 0, 0},
-    {MSR_MCG_CAP, 1, AMD, FEAT_MCA, READ_ONLY, 0, 0, AMD_BANKS | 1u << 8, 0, 0},
+    {MSR_MCG_CAP, 1, BOTH, FEAT_MCA, READ_ONLY, 0, 0, 0, mce_cap_read, 0},
     {MSR_MCG_STATUS, 1, BOTH, FEAT_MCA, STRICT, IN(msr.mcg_status), 7, 0, 0, 0},
     {MSR_MCG_CTL, 1, AMD, FEAT_MCA, STRICT, IN(msr.mcg_ctl), ALL, 0, 0, 0},
     {MSR_PERF_STATUS, 1, INTEL, FEAT_NONE, LENIENT, 0, 0, RATIO << 8, 0, 0},
@@ -338,9 +326,9 @@ static const struct msr_row rows[] = {
     {MSR_MTRR_FIX16K_80000, 2, BOTH, FEAT_MTRR, STRICT, IN(msr.mtrr_fixed[1]), ALL, 0, 0, mtrr_fixed_write},
     {MSR_MTRR_FIX4K_C0000, 8, BOTH, FEAT_MTRR, STRICT, IN(msr.mtrr_fixed[3]), ALL, 0, 0, mtrr_fixed_write},
     {MSR_PAT, 1, BOTH, FEAT_PAT, STRICT, IN(msr.pat), ALL, 0x0007040600070406, 0, pat_write},
+    {MSR_MC0_CTL2, MAX_MC_BANKS, INTEL, FEAT_MCA, STRICT, IN(msr.mc_ctl2), ALL, 0, mce_ctl2_read, mce_ctl2_write},
     {MSR_MTRR_DEF_TYPE, 1, BOTH, FEAT_MTRR, STRICT, IN(msr.mtrr_def_type), ALL, 0, 0, mtrr_def_write},
-    {MSR_MC0_CTL, 4 * AMD_BANKS, AMD, FEAT_MCA, STRICT, IN(msr.mc), ALL, 0, 0, mc_write},
-    {MSR_MC0_CTL, 4 * INTEL_BANKS, INTEL, FEAT_MCA, STRICT, IN(msr.mc), ALL, 0, 0, mc_write},
+    {MSR_MC0_CTL, 4 * MAX_MC_BANKS, BOTH, FEAT_MCA, STRICT, IN(msr.mc), ALL, 0, mce_bank_read, mce_bank_write},
     {MSR_U_CET, 1, BOTH, FEAT_NONE, STRICT, IN(cet.u_cet), ALL, 0, cet_read, cet_write},
     {MSR_S_CET, 1, BOTH, FEAT_NONE, STRICT, IN(cet.s_cet), ALL, 0, cet_read, cet_write},
     {MSR_PL0_SSP, 4, BOTH, FEAT_SHSTK, STRICT, IN(cet.pl_ssp[0]), ALL, 0, 0, pl_ssp_write},
@@ -365,7 +353,7 @@ static const struct msr_row rows[] = {
     {MSR_TOP_MEM2, 1, AMD, FEAT_NONE, LENIENT, AMD_SLOT(5), 0xFFFFFFFF800000, 0, 0, 0},
     {MSR_NB_CFG, 1, AMD, FEAT_NONE, LENIENT, AMD_SLOT(6), ALL, 0, 0, 0},
     {MSR_PATCH_LOADER, 1, AMD, FEAT_NONE, WRITE_ONLY, 0, 0, 0, 0, 0},
-    {MSR_MC_CTL_MASK0, AMD_BANKS, AMD, FEAT_NONE, LENIENT, IN(msr.amd_mc_mask), ALL, 0, 0, 0},
+    {MSR_MC_CTL_MASK0, AMD_MASKS, AMD, FEAT_NONE, LENIENT, IN(msr.amd_mc_mask), ALL, 0, 0, 0},
     {MSR_INT_PENDING, 1, AMD, FEAT_NONE, LENIENT, AMD_SLOT(7), ALL, 0, 0, 0},
     {MSR_MMIO_CFG_BASE, 1, AMD, FEAT_NONE, LENIENT, AMD_SLOT(8), ALL, 0, 0, 0},
     {MSR_PSTATE_LIMIT, 1, AMD, FEAT_NONE, READ_ONLY, 0, 0, 0, 0, 0},

@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/arch/mce.h"
 #include "sim/core/system.h"
 #include "sim/dev/dev.h"
 #include "sim/machine/internal.h"
 
-#define VERSION (0x14u | 5u << 16 | 1u << 24) /* integrated, 6 LVT entries, EOI-broadcast suppression */
+#define VERSION (0x14u | 1u << 24) /* integrated, EOI-broadcast suppression */
+#define LVTS(n) ((n)-1u) << 16     /* the highest entry's number */
+#define LVT_ALL (sizeof((struct lapic *)0)->lvt / sizeof(uint32_t))
 
 /* ---- priorities ---- */
 
@@ -204,6 +207,7 @@ static const struct {
     [APIC_ESR] = {ACC_RW,                  0         },
     [APIC_ICR] = {ACC_RW,                  0xCCFFF   },
     [APIC_ICR2] = {ACC_R | ACC_W,           0xFF000000},
+    [APIC_LVT_CMCI] = {ACC_RW,                  0x107FF   },
     [APIC_LVT_TIMER] = {ACC_RW,                  0x700FF   },
     [APIC_LVT_THERMAL] = {ACC_RW,                  0x107FF   },
     [APIC_LVT_PMC] = {ACC_RW,                  0x107FF   },
@@ -216,6 +220,14 @@ static const struct {
     [APIC_SELF_IPI] = {ACC_X2W,                 0xFF      },
 };
 
+/* SDM 3, "CMCI Local APIC Interface": the entry exists with IA32_MCG_CAP's bit 10. */
+static bool has_cmci(const struct lapic *l) { return l->cpu->model->mcg_cap & MCG_CAP_CMCI_P; }
+
+static unsigned access_of(const struct lapic *l, unsigned reg) {
+    if (reg >= APIC_REGS || (reg == APIC_LVT_CMCI && !has_cmci(l))) return 0;
+    return regs[reg].access;
+}
+
 static uint32_t writable(const struct lapic *l, unsigned reg) {
     uint32_t mask = regs[reg].mask;
     if (reg == APIC_LVT_TIMER && !cpu_has(l->cpu, FEAT_TSC_DEADLINE)) mask &= ~(1u << 18);
@@ -225,19 +237,19 @@ static uint32_t writable(const struct lapic *l, unsigned reg) {
 /* Status bits that writes ignore; they are not reserved. */
 static uint32_t read_only(unsigned reg) {
     if (reg == APIC_LVT_LINT0 || reg == APIC_LVT_LINT1) return LVT_REMOTE_IRR | 1u << 12;
-    return reg == APIC_ICR || (reg >= APIC_LVT_TIMER && reg <= APIC_LVT_ERROR) ? 1u << 12 : 0;
+    return reg == APIC_ICR || lapic_is_lvt(reg) ? 1u << 12 : 0;
 }
 
 static uint32_t reg_read(struct lapic *l, unsigned reg) {
     if (reg >= APIC_ISR && reg < APIC_ISR + 8) return l->isr[reg - APIC_ISR];
     if (reg >= APIC_TMR && reg < APIC_TMR + 8) return l->tmr[reg - APIC_TMR];
     if (reg >= APIC_IRR && reg < APIC_IRR + 8) return l->irr[reg - APIC_IRR];
-    if (reg >= APIC_LVT_TIMER && reg <= APIC_LVT_ERROR) return *lapic_lvt(l, reg);
+    if (lapic_is_lvt(reg)) return *lapic_lvt(l, reg);
     switch (reg) {
     case APIC_ID:
         return lapic_x2(l) ? l->id : l->id << 24;
     case APIC_VERSION:
-        return VERSION;
+        return VERSION | (has_cmci(l) ? LVTS(7) : LVTS(6));
     case APIC_TPR:
         return l->tpr;
     case APIC_APR:
@@ -272,7 +284,7 @@ static void write_svr(struct lapic *l, uint32_t val) {
         ioapic_retry(l->cpu->machine); /* what nobody accepted until now */
         return;
     }
-    for (unsigned i = 0; i < 6; i++)
+    for (unsigned i = 0; i < LVT_ALL; i++)
         l->lvt[i] |= LVT_MASKED; /* SDM 3, "Local APIC State After It Has Been Software Disabled" */
 }
 
@@ -287,7 +299,7 @@ static void write_lvt(struct lapic *l, unsigned reg, uint32_t val) {
 }
 
 static void reg_write(struct lapic *l, unsigned reg, uint32_t val) {
-    if (reg >= APIC_LVT_TIMER && reg <= APIC_LVT_ERROR) {
+    if (lapic_is_lvt(reg)) {
         write_lvt(l, reg, val);
         return;
     }
@@ -339,7 +351,7 @@ uint64_t lapic_mmio_read(struct cpu *cpu, uint64_t offset, unsigned size) {
     struct lapic *l = cpu->lapic;
     unsigned reg = (unsigned)(offset >> 4), byte = offset & 15;
     (void)size;
-    if (reg >= APIC_REGS || !(regs[reg].access & ACC_R)) {
+    if (!(access_of(l, reg) & ACC_R)) {
         lapic_error(l, ESR_REGISTER);
         return 0;
     }
@@ -351,7 +363,7 @@ void lapic_mmio_write(struct cpu *cpu, uint64_t offset, unsigned size, uint64_t 
     struct lapic *l = cpu->lapic;
     unsigned reg = (unsigned)(offset >> 4);
     if ((offset & 15) || size < 4) return; /* undefined by the manual: dropped */
-    if (reg >= APIC_REGS || !(regs[reg].access & ACC_W)) {
+    if (!(access_of(l, reg) & ACC_W)) {
         lapic_error(l, ESR_REGISTER);
         return;
     }
@@ -363,7 +375,7 @@ void lapic_mmio_write(struct cpu *cpu, uint64_t offset, unsigned size, uint64_t 
 bool lapic_msr_read(struct cpu *cpu, uint32_t msr, uint64_t *val) {
     struct lapic *l = cpu->lapic;
     unsigned reg = msr - 0x800;
-    if (!lapic_x2(l) || reg >= APIC_REGS || !(regs[reg].access & ACC_X2R)) return false;
+    if (!lapic_x2(l) || !(access_of(l, reg) & ACC_X2R)) return false;
     *val = reg == APIC_ICR ? l->icr : reg_read(l, reg);
     return true;
 }
@@ -371,7 +383,7 @@ bool lapic_msr_read(struct cpu *cpu, uint32_t msr, uint64_t *val) {
 bool lapic_msr_write(struct cpu *cpu, uint32_t msr, uint64_t val) {
     struct lapic *l = cpu->lapic;
     unsigned reg = msr - 0x800;
-    if (!lapic_x2(l) || reg >= APIC_REGS || !(regs[reg].access & ACC_X2W)) return false;
+    if (!lapic_x2(l) || !(access_of(l, reg) & ACC_X2W)) return false;
     if (reg == APIC_ICR) {
         if ((uint32_t)val & ~(writable(l, reg) | read_only(reg))) return false;
         l->icr = val & ~(uint64_t)read_only(reg);
@@ -400,7 +412,7 @@ static void power_up(struct lapic *l) {
     memset(l->isr, 0, sizeof l->isr);
     memset(l->tmr, 0, sizeof l->tmr);
     memset(l->irr, 0, sizeof l->irr);
-    for (unsigned i = 0; i < 6; i++) l->lvt[i] = LVT_MASKED;
+    for (unsigned i = 0; i < LVT_ALL; i++) l->lvt[i] = LVT_MASKED;
     if (lapic_x2(l)) l->ldr = x2_ldr(l->id);
     lapic_update(l);
 }
@@ -459,6 +471,8 @@ void lapic_set_virtual_wire(struct cpu *cpu) {
     *lapic_lvt(l, APIC_LVT_LINT1) = APIC_NMI << 8;
     lapic_update(l);
 }
+
+void lapic_signal_cmci(struct cpu *cpu) { lapic_fire_lvt(cpu->lapic, APIC_LVT_CMCI); }
 
 uint8_t lapic_get_tpr(struct cpu *cpu) { return (uint8_t)cpu->lapic->tpr; }
 

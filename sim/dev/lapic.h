@@ -22,6 +22,7 @@ enum lapic_reg_nr {
     APIC_TMR = 0x18,
     APIC_IRR = 0x20,
     APIC_ESR = 0x28,
+    APIC_LVT_CMCI = 0x2F,
     APIC_ICR = 0x30,
     APIC_ICR2 = 0x31,
     APIC_LVT_TIMER = 0x32,
@@ -61,7 +62,7 @@ struct lapic {
     uint32_t esr, esr_pending; /* as read; errors since the last write of ESR */
     uint32_t isr[8], tmr[8], irr[8];
     uint64_t icr;
-    uint32_t lvt[6]; /* from APIC_LVT_TIMER */
+    uint32_t lvt[7]; /* from APIC_LVT_TIMER, then CMCI */
     uint32_t timer_initial, timer_divide;
     uint64_t timer_start; /* cycle at which the count began */
     uint64_t deadline;    /* TSC value, 0 = not armed */
@@ -71,7 +72,12 @@ struct lapic {
 };
 
 static inline bool lapic_x2(const struct lapic *l) { return (l->cpu->msr.apic_base & APIC_BASE_EXTD) != 0; }
-static inline uint32_t *lapic_lvt(struct lapic *l, unsigned reg) { return &l->lvt[reg - APIC_LVT_TIMER]; }
+static inline bool lapic_is_lvt(unsigned reg) {
+    return (reg >= APIC_LVT_TIMER && reg <= APIC_LVT_ERROR) || reg == APIC_LVT_CMCI;
+}
+static inline uint32_t *lapic_lvt(struct lapic *l, unsigned reg) {
+    return &l->lvt[reg == APIC_LVT_CMCI ? 6 : reg - APIC_LVT_TIMER];
+}
 
 /* Look again at what the processor is to be told. Call after any change of IRR, ISR, TPR, SVR or LINT0. */
 void lapic_update(struct lapic *l);

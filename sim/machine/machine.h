@@ -144,6 +144,7 @@ uint64_t lapic_get_deadline(struct cpu *cpu);
 void lapic_set_deadline(struct cpu *cpu, uint64_t tsc);
 void lapic_tsc_changed(struct cpu *cpu); /* software moved the TSC: the deadline is at another cycle */
 bool lapic_enabled(const struct cpu *cpu);
+void lapic_signal_cmci(struct cpu *cpu); /* the count of corrected machine checks has reached its threshold */
 
 /* ---- the machine ---- */
 
