@@ -21,7 +21,7 @@ ifeq ($(FP),portable)
 ALL_CFLAGS += -DFP_PORTABLE
 endif
 ALL_LDFLAGS = $(LDFLAGS)
-LIBS     := -lZydis -lcapstone -lnbd
+LIBS     := -lZydis -lcapstone -lslirp -lnbd
 
 .DEFAULT_GOAL := all
 LIB_SRC :=

@@ -58,6 +58,9 @@ static bool check_config(const struct hvsim_config *c, char *err, size_t err_siz
         snprintf(err, err_size, "APIC id step %u: expected a power of two, 1 to %u", c->apic_id_step, APIC_ID_STEP_MAX);
     else if ((c->serial == HVSIM_FILE && !c->serial_path) || (c->debug_console == HVSIM_FILE && !c->debug_console_path))
         snprintf(err, err_size, "serial port, debug console: a file needs a path");
+    else if (c->virtio_consoles > HVSIM_VIRTIO_CONSOLES)
+        snprintf(err, err_size, "virtio consoles: expected at most %d, found %u", HVSIM_VIRTIO_CONSOLES,
+                 c->virtio_consoles);
     else
         return check_drives(c, err, err_size);
     return false;
@@ -88,6 +91,10 @@ API hvsim *hvsim_create(const struct hvsim_config *c, char *err, size_t err_size
         .apic_id_step = c->apic_id_step,
         .serial = sink(c->serial, c->serial_path),
         .debug_console = sink(c->debug_console, c->debug_console_path),
+        .virtio_consoles = c->virtio_consoles,
+        .virtio_rng = c->virtio_rng,
+        .virtio_rng_seed = c->virtio_rng_seed,
+        .net = c->net,
         .rtc_start = c->rtc_start,
         .max_insns = c->max_instructions,
         .timeout_seconds = c->timeout_seconds,
@@ -98,6 +105,8 @@ API hvsim *hvsim_create(const struct hvsim_config *c, char *err, size_t err_size
         .writable = c->writable,
         .portable_transcendentals = c->portable_transcendentals,
     };
+    for (unsigned i = 0; i < c->virtio_consoles; i++)
+        mc.virtio_console[i] = sink(c->virtio_console[i], c->virtio_console_path[i]);
     mc.model = model_parse(c->cpu ? c->cpu : "max-intel", err, (unsigned)err_size);
     if (!mc.model) return NULL;
     if (!check_apic_ids(&mc, err, err_size)) {

@@ -38,6 +38,8 @@ enum hvsim_machine {
     HVSIM_Q35 /* Q35 and ICH9, with PCI Express configuration space */
 };
 
+#define HVSIM_VIRTIO_CONSOLES 4
+
 struct hvsim_config {
     enum hvsim_machine machine;
     const char *cpu; /* "max-intel", "max-amd,-x2apic"; NULL: max-intel */
@@ -51,6 +53,14 @@ struct hvsim_config {
     const struct hvsim_drive *drives; /* `drive_count` of them; read by hvsim_create() only */
     unsigned drive_count;
     bool writable; /* what guests write to disks goes into the images; else it is kept in memory and forgotten */
+    /* virtio devices: consoles (hvc0, hvc1, ...), random numbers made of the seed, a network card */
+    enum hvsim_sink virtio_console[HVSIM_VIRTIO_CONSOLES];
+    const char *virtio_console_path[HVSIM_VIRTIO_CONSOLES];
+    unsigned virtio_consoles;
+    bool virtio_rng;
+    uint64_t virtio_rng_seed;
+    const char *net; /* "none", or "user[,hostfwd=tcp:[ADDRESS:]PORT-[ADDRESS]:PORT]...": connections by the host's
+                        sockets, with which no run is like another; NULL: none */
     uint64_t max_instructions; /* 0: no limit */
     unsigned timeout_seconds;  /* host seconds, 0: none */
     const char *trace;         /* "exec,exits:FILE" or NULL */

@@ -5,7 +5,7 @@ set -eu
 
 group() {
     case "$1" in
-    build) echo acpica-tools gcc libc6-dev binutils libzydis-dev libcapstone-dev libnbd-dev ;;
+    build) echo acpica-tools gcc libc6-dev binutils libzydis-dev libcapstone-dev libslirp-dev libnbd-dev ;;
     clang) echo clang ;;
     test) echo libcmocka-dev python3 qemu-utils ;;
     lint) echo clang-format clang-tidy cppcheck python3 ;;

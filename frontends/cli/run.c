@@ -22,6 +22,9 @@ enum option_id {
     OPT_INITRD,
     OPT_SERIAL,
     OPT_DEBUG_CONSOLE,
+    OPT_VIRTIO_CONSOLE,
+    OPT_VIRTIO_RNG,
+    OPT_NET,
     OPT_MAX_INSTRUCTIONS,
     OPT_TIMEOUT,
     OPT_TRACE,
@@ -70,6 +73,9 @@ static const struct {
     {"writable",         NULL,          "what guests write to disks goes into the images; else they stay as they are",          OPT_WRITABLE        },
     {"serial",           "WHERE",       "COM1: stdio, file:PATH or none (stdio)",                                               OPT_SERIAL          },
     {"debug-console",    "WHERE",       "port 0xe9: stdio, file:PATH or none (none)",                                           OPT_DEBUG_CONSOLE   },
+    {"virtio-console",   "WHERE",       "a virtio console: stdio, file:PATH or none; up to 4 times",                            OPT_VIRTIO_CONSOLE  },
+    {"virtio-rng",       "[=SEED]",     "a virtio source of random numbers, the same in each run",                              OPT_VIRTIO_RNG      },
+    {"net",              "WHAT",        "virtio network card: none or user[,hostfwd=tcp:PORT-:PORT]... (none)",                 OPT_NET             },
     {"max-instructions", "N",           "stop after exactly N instructions",                                                    OPT_MAX_INSTRUCTIONS},
     {"timeout",          "SECONDS",     "stop after so many seconds of the host's time",                                        OPT_TIMEOUT         },
     {"trace",            "WHAT:FILE",   "write a trace; WHAT of exec, exits, int, io, mmio, msr, all",                          OPT_TRACE           },
@@ -95,7 +101,8 @@ static int print_help(void) {
          "binary.\n\noptions:");
     for (unsigned i = 0; i < OPTIONS; i++) {
         char left[40];
-        snprintf(left, sizeof left, "--%s %s", options[i].name, options[i].arg ? options[i].arg : "");
+        const char *arg = options[i].arg ? options[i].arg : "";
+        snprintf(left, sizeof left, "--%s%s%s", options[i].name, *arg == '[' ? "" : " ", arg);
         printf("  %-24s %s\n", left, options[i].help);
     }
     puts("\nexit status: (value << 1) | 1 of what the guest writes to port 0xf4; 0 power-off, 2 bad usage or image, 4 "
@@ -258,6 +265,16 @@ static bool add_drive(struct request *r, const char *text, bool cdrom) {
     return own && cli_parse_drive(own, cdrom, &r->drives[c->drive_count++]);
 }
 
+static bool add_virtio_console(struct hvsim_config *c, const char *text) {
+    const unsigned n = c->virtio_consoles;
+    if (n == HVSIM_VIRTIO_CONSOLES) {
+        cli_error("--virtio-console: at most %d can be given", HVSIM_VIRTIO_CONSOLES);
+        return false;
+    }
+    c->virtio_consoles++;
+    return parse_sink("virtio-console", text, &c->virtio_console[n], &c->virtio_console_path[n]);
+}
+
 static bool apply(struct request *r, enum option_id id, const char *arg) {
     struct hvsim_config *c = &r->config;
     struct hvsim_image *im = &r->image;
@@ -288,6 +305,14 @@ static bool apply(struct request *r, enum option_id id, const char *arg) {
         return parse_sink("serial", arg, &c->serial, &c->serial_path);
     case OPT_DEBUG_CONSOLE:
         return parse_sink("debug-console", arg, &c->debug_console, &c->debug_console_path);
+    case OPT_VIRTIO_CONSOLE:
+        return add_virtio_console(c, arg);
+    case OPT_VIRTIO_RNG:
+        c->virtio_rng = true;
+        return !arg || parse_number("virtio-rng", arg, UINT64_MAX, &c->virtio_rng_seed);
+    case OPT_NET:
+        c->net = arg;
+        return true;
     case OPT_MAX_INSTRUCTIONS:
         return parse_number("max-instructions", arg, UINT64_MAX, &c->max_instructions);
     case OPT_TIMEOUT:
@@ -323,11 +348,14 @@ static bool apply(struct request *r, enum option_id id, const char *arg) {
     return false;
 }
 
+static int argument_kind(const char *arg) {
+    return !arg ? no_argument : *arg == '[' ? optional_argument : required_argument;
+}
+
 static bool parse(int argc, char **argv, struct request *r) {
     struct option table[OPTIONS + 1] = {{0}};
     for (unsigned i = 0; i < OPTIONS; i++)
-        table[i] = (struct option){options[i].name, options[i].arg ? required_argument : no_argument, NULL,
-                                   (int)options[i].id};
+        table[i] = (struct option){options[i].name, argument_kind(options[i].arg), NULL, (int)options[i].id};
     opterr = 0;
     for (int id; (id = getopt_long(argc, argv, ":h", table, NULL)) != -1;) {
         if (id == ':' || id == '?') {

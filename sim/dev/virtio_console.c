@@ -25,10 +25,11 @@ enum control_event {
     PORT_OPEN,
     PORT_NAME
 };
-#define CONTROL_SIZE  8
-#define CONTROL_SLOTS 32 /* messages that wait for a buffer; the driver makes too many only by asking again and again  \
-                          */
-#define CHUNK         4096u
+#define CONTROL_SIZE 8
+#define CONTROL_SLOTS                                                                                                  \
+    32 /* messages that wait for a buffer; the driver makes too many only by asking again and again                    \
+        */
+#define CHUNK 4096u
 
 struct control {
     uint32_t port;

@@ -12,5 +12,7 @@ struct device *virtio_rng_create(struct machine *m, uint64_t seed, bool modern);
 /* One device with a console for each sink */
 struct device *virtio_console_create(struct machine *m, const struct sink_config *out, unsigned ports, bool modern,
                                      char *err, size_t err_size);
+/* With a network in user mode behind it; `options` as for net_user_create() */
+struct device *virtio_net_create(struct machine *m, const char *options, bool modern, char *err, size_t err_size);
 
 #endif

@@ -1,11 +1,27 @@
 /* What is on the board, and where it is wired. Addresses and lines are in the device's own files. */
+#include <string.h>
+
 #include "sim/dev/chipset.h"
 #include "sim/dev/dev.h"
 #include "sim/dev/disk.h"
 #include "sim/dev/fwcfg.h"
 #include "sim/dev/hpet.h"
 #include "sim/dev/pci.h"
+#include "sim/dev/virtio_devices.h"
 #include "sim/machine/internal.h"
+
+/* Devices of the PCI bus that are there on request, in this order */
+static bool create_virtio(struct machine *m, const struct machine_config *c, char *err, size_t err_size) {
+    static const char user[] = "user";
+    if (c->virtio_consoles && !virtio_console_create(m, c->virtio_console, c->virtio_consoles, false, err, err_size))
+        return false;
+    if (c->virtio_rng && !virtio_rng_create(m, c->virtio_rng_seed, false)) return false;
+    if (!c->net || !strcmp(c->net, "none")) return true;
+    if (!strncmp(c->net, user, sizeof user - 1))
+        return virtio_net_create(m, c->net + sizeof user - 1, false, err, err_size);
+    snprintf(err, err_size, "--net: expected none or user[,hostfwd=...], found '%s'", c->net);
+    return false;
+}
 
 bool board_create(struct machine *m, const struct machine_config *c, char *err, size_t err_size) {
     m->pci = pci_bus_create(m);
@@ -21,7 +37,7 @@ bool board_create(struct machine *m, const struct machine_config *c, char *err, 
     if (c->test_device && !testdev_create(m)) return false;
     if (!m->pic || !m->ioapic || !m->kbc || !m->ferr || !chipset || !rest) return false;
     return uart_create(m, &c->serial, err, err_size) && debugcon_create(m, &c->debug_console, err, err_size) &&
-           drives_create(m, c, err, err_size);
+           drives_create(m, c, err, err_size) && create_virtio(m, c, err, err_size);
 }
 
 void devices_flush(struct machine *m) {

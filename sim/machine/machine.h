@@ -187,6 +187,11 @@ struct machine_config {
     unsigned cpus;
     unsigned apic_id_step; /* 0: 1 */
     struct sink_config serial, debug_console;
+    struct sink_config virtio_console[4];
+    unsigned virtio_consoles;
+    bool virtio_rng;
+    uint64_t virtio_rng_seed;
+    const char *net;   /* "none" or "user[,...]" (sim/dev/net_user.h); may be NULL */
     int64_t rtc_start; /* what the clock shows at cycle 0: seconds since 1970 */
     uint64_t max_insns;
     unsigned timeout_seconds;         /* of the host; looked at between slices only */
