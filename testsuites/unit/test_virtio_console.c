@@ -48,8 +48,10 @@ static void expect_file(const char *path, const char *text) {
 }
 
 static void say(struct world *w, unsigned queue, const char *text) {
-    const struct part half[] = {{BUFFER, (uint32_t)strlen(text) / 2, GET},
-                                {BUFFER + strlen(text) / 2, (uint32_t)(strlen(text) - strlen(text) / 2), GET}};
+    const struct part half[] = {
+        {BUFFER,                    (uint32_t)strlen(text) / 2,                  GET},
+        {BUFFER + strlen(text) / 2, (uint32_t)(strlen(text) - strlen(text) / 2), GET}
+    };
     machine_write(w->m, BUFFER, text, strlen(text));
     assert_int_equal(request(&w->d, queue, half, 2), 0);
 }
