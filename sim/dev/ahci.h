@@ -16,6 +16,7 @@ struct ahci_port { /* registers have the specification's names, without Px */
     uint64_t clb, fb;
     uint32_t is, ie, cmd, tfd, sig, ssts, sctl, serr, sact, ci;
     bool halted;          /* an error: no command is fetched until ST was 0 */
+    unsigned last_slot;   /* whose command was fetched last */
     uint64_t data_cycles; /* how long the data of the last command takes */
     bool soft_reset;      /* between the two frames of a software reset */
     struct timer timer;

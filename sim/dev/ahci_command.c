@@ -255,13 +255,14 @@ static void execute(struct run *r) {
 
 /* Slots are served in turn, after the one that was served last. */
 void ahci_run_next(struct ahci_port *p) {
-    unsigned slot = (p->cmd >> AHCI_CMD_CCS_SHIFT) & 31;
+    unsigned slot = p->last_slot;
     if (!(p->cmd & AHCI_CMD_ST) || !p->ci || p->halted) return;
     for (unsigned i = 1; i <= AHCI_SLOTS; i++)
         if (p->ci >> ((slot + i) & 31) & 1) {
             slot = (slot + i) & 31;
             break;
         }
+    p->last_slot = slot;
     p->cmd = (p->cmd & ~(31u << AHCI_CMD_CCS_SHIFT)) | slot << AHCI_CMD_CCS_SHIFT;
     execute(&(struct run){.p = p, .d = &p->drive, .slot = slot});
     ahci_update_interrupt(p->ahci);

@@ -69,6 +69,7 @@ static void stop(struct ahci_port *p) {
     p->cmd &= ~(CMD_CCS | CMD_CR | AHCI_CMD_ST);
     p->ci = p->sact = 0;
     p->halted = false;
+    p->last_slot = AHCI_SLOTS - 1;
 }
 
 void ahci_port_reset(struct ahci_port *p) {

@@ -224,6 +224,36 @@ static void test_cli_vmx_failure_is_told(void **state) {
     assert_null(strstr(out, "VMLAUNCH failed at RIP 0x100088")); /* the entry's own report says it */
 }
 
+/* The image ends with status 7 when the drives are as they should be. */
+static void test_cli_drives_are_opened_or_told(void **state) {
+    (void)state;
+    static const struct {
+        const char *args;
+        int status;
+        const char *says;
+    } cases[] = {
+        {"--drive disk.img",                                                                     7, ""                                          },
+        {"--drive a,b.img,if=ahci,format=raw --cdrom disk.img",                                  7, ""                                          },
+        {"--drive disk.img,if=virtio,media=cdrom --writable",                                    7, ""                                          },
+        {"--machine q35 --drive disk.img,if=ide",                                                2, "has no IDE interface"                      },
+        {"--drive absent.img",                                                                   2, "absent.img: cannot open it"                },
+        {"--drive disk.img,if=scsi",                                                             2, "if=ide, if=ahci or if=virtio, found 'scsi'"},
+        {"--drive disk.img,media=tape",                                                          2, "media=disk or media=cdrom"                 },
+        {"--drive ,if=ide",                                                                      2, "expected the file of an image"             },
+        {"--drive disk.img --drive disk.img --writable",                                         2, "only one can"                              },
+        {"--cdrom disk.img --drive disk.img --drive disk.img --drive disk.img --drive disk.img", 2,
+         "room for 4 drives"                                                                                                                    },
+    };
+    static const uint8_t sectors[1024];
+    write_image("disk.img", sectors, sizeof sectors);
+    write_image("a,b.img", sectors, sizeof sectors);
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char args[256];
+        snprintf(args, sizeof args, "run exit3 --mode real %s", cases[i].args);
+        check(args, cases[i].status, cases[i].says);
+    }
+}
+
 static void write_images(void) {
     /* CR4.VMXE, feature control; VMXON without and with the revision; VMLAUNCH without a VMCS; VMPTRLD of the VMXON
      * region; VMRESUME, VMREAD 6C20H, VMWRITE, INVEPT and INVVPID of type 7, VMLAUNCH twice */
@@ -283,6 +313,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_cli_stats_and_trace),
         cmocka_unit_test(test_cli_same_run_same_hash),
         cmocka_unit_test(test_cli_vmx_failure_is_told),
+        cmocka_unit_test(test_cli_drives_are_opened_or_told),
     };
     char here[4096], *slash;
     if (!realpath("/proc/self/exe", here) || !(slash = strstr(here, "/unit/")) || argc > 2) return 2;
