@@ -22,6 +22,15 @@ int cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* FILE[,if=...][,media=...][,format=...]: cuts `text`, which the drive refers to. */
 bool cli_parse_drive(char *text, bool cdrom, struct hvsim_drive *drive);
 
+/* Decides how it starts, by what the image is: changes the configuration and the image. */
+struct cli_start {
+    struct hvsim_config *config;
+    struct hvsim_image *image;
+    struct hvsim_drive *drives; /* HVSIM_MAX_DRIVES, config->drive_count used */
+    char cpu[256];              /* for the processor's name */
+};
+bool cli_choose_start(struct cli_start *s);
+
 int cli_run(int argc, char **argv); /* argv[0] is "run" */
 
 #endif

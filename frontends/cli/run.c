@@ -95,10 +95,10 @@ static const struct {
 #define OPTIONS (sizeof options / sizeof options[0])
 
 static int print_help(void) {
-    puts("usage: hvsim run IMAGE [options]\n\n"
-         "Boots a Linux kernel (bzImage), a multiboot image (version 1 or 2), an ELF image with a PVH entry, or with "
-         "--mode, --load-address or --entry a flat "
-         "binary.\n\noptions:");
+    puts("usage: hvsim run [IMAGE] [options]\n\n"
+         "Starts a Linux kernel (bzImage), a multiboot image (version 1 or 2) or an ELF image with a PVH entry\n"
+         "directly, a disk or CD-ROM image by SeaBIOS, an EFI application by OVMF, and with --mode,\n"
+         "--load-address or --entry a flat binary.\n\noptions:");
     for (unsigned i = 0; i < OPTIONS; i++) {
         char left[40];
         const char *arg = options[i].arg ? options[i].arg : "";
@@ -368,10 +368,10 @@ static bool parse(int argc, char **argv, struct request *r) {
     }
     if (r->help || r->list_cpus || *r->described) return true;
     r->image.modules = r->modules;
-    if (argc == optind && r->image.firmware) return true;
+    if (argc == optind && (r->image.firmware || r->config.drive_count)) return true;
     if (argc - optind != 1) {
         if (argc == optind)
-            cli_error("expected an image to run, found none; try `hvsim run IMAGE`");
+            cli_error("expected an image to run, a drive or firmware, found none; try `hvsim run IMAGE`");
         else
             cli_error("expected one image, found '%s' and '%s'; the guest's arguments go into --append", argv[optind],
                       argv[optind + 1]);
@@ -419,8 +419,10 @@ static int finish(hvsim *h, enum hvsim_stop stop) {
     return CLI_USAGE;
 }
 
-static int run(const struct request *r) {
+static int run(struct request *r) {
     char err[512];
+    struct cli_start start = {.config = &r->config, .image = &r->image, .drives = r->drives};
+    if (!cli_choose_start(&start)) return CLI_USAGE;
     hvsim *h = hvsim_create(&r->config, err, sizeof err);
     if (!h) return cli_error("%s", err);
     if (!hvsim_load(h, &r->image, err, sizeof err)) {

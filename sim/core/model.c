@@ -127,11 +127,32 @@ static struct cpu_model *model_make(const struct model_row *row) {
     return m;
 }
 
-/* One "+name" or "-name" */
+#define PHYS_BITS_MIN 36 /* of what the models have */
+
+/* "phys-bits=N": fewer physical-address bits than the model has */
+static bool apply_phys_bits(struct cpu_model *m, const char *digits, size_t len, char *err, unsigned err_size) {
+    unsigned n = 0;
+    for (size_t k = 0; k < len && k < 3; k++)
+        n = digits[k] >= '0' && digits[k] <= '9' ? 10 * n + (digits[k] - '0') : 999;
+    if (n < PHYS_BITS_MIN || n > m->phys_bits || len > 2) {
+        snprintf(err, err_size, "phys-bits of CPU model %s: expected %d to %u, found '%.*s'", m->name, PHYS_BITS_MIN,
+                 m->phys_bits, (int)len, digits);
+        return false;
+    }
+    m->phys_bits = (uint8_t)n;
+    return true;
+}
+
+/* One "+name", "-name" or "phys-bits=N" */
 static bool apply(struct cpu_model *m, const char *item, size_t len, bool added[FEAT_COUNT], char *err,
                   unsigned err_size) {
+    static const char phys_bits[] = "phys-bits=";
+    const size_t head = sizeof phys_bits - 1;
+    if (len > head && !strncmp(item, phys_bits, head))
+        return apply_phys_bits(m, item + head, len - head, err, err_size);
     if (len < 2 || (item[0] != '+' && item[0] != '-')) {
-        snprintf(err, err_size, "'%.*s' in the CPU model: expected +FEATURE or -FEATURE, as in max-intel,-x2apic",
+        snprintf(err, err_size,
+                 "'%.*s' in the CPU model: expected +FEATURE, -FEATURE or phys-bits=N, as in max-intel,-x2apic",
                  (int)len, item);
         return false;
     }

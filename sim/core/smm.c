@@ -211,6 +211,8 @@ static void handler_state(struct cpu *cpu) {
 }
 
 void smm_enter(struct cpu *cpu) {
+    cpu->intr.smm = true; /* the state goes to memory as it is seen in SMM */
+    memory_smm_changed(cpu);
     save_state(cpu, layout_of(cpu));
     cpu->smm_kept.nmi_blocked = cpu->intr.nmi_blocked;
     cpu->smm_kept.debug_pending = cpu->dbg.pending; /* an SMI outranks debug traps: they come after RSM */
@@ -223,11 +225,10 @@ void smm_enter(struct cpu *cpu) {
     cpu->virt.tag = 0;
     cpu->virt.special_page = ~0ull;
     cpu->virt.second_stage = (struct virt_second_stage){0};
-    cpu->intr.smm = cpu->intr.nmi_blocked = true;
+    cpu->intr.nmi_blocked = true;
     cpu->intr.sti_shadow = cpu->intr.movss_shadow = cpu->intr.rep_partial = false;
     cpu->intr.activity = ACT_ACTIVE;
     cpu->msr.smi_count++;
-    memory_smm_changed(cpu);
     handler_state(cpu);
 }
 
