@@ -298,6 +298,54 @@ static void write_images(void) {
     write_image("print", print, sizeof print);
 }
 
+#define EXIT_WITH(n) 0xB0, n, 0xE6, 0xF4 /* mov al, n; out 0F4H, al */
+
+/* Firmware from Debian starts what it finds: a boot sector, by SeaBIOS. */
+static void test_cli_disk_image_is_started_by_seabios(void **state) {
+    static uint8_t disk[1 << 20] = {EXIT_WITH(5)};
+    (void)state;
+    disk[510] = 0x55, disk[511] = 0xAA;
+    write_image("disk.img", disk, sizeof disk);
+    check("run disk.img --max-instructions 500000000", 11, "");
+    check("run --drive disk.img --machine q35 --cpu max-amd --max-instructions 500000000", 11, "");
+    check("run disk.img --firmware nosuch", 2, "nosuch: cannot open it");
+}
+
+/* The least PE32+ application: headers, and one section that is the rest of the file. */
+static void make_efi_application(uint8_t pe[1024]) {
+    // clang-format off
+    static const struct {
+        uint16_t at, bytes;
+        uint32_t val;
+    } fields[] = {
+        {0x00, 2, 0x5A4D}, {0x3C, 4, 0x40}, {0x40, 4, 0x4550},                        /* "MZ", "PE" */
+        {0x44, 2, 0x8664}, {0x46, 2, 1}, {0x54, 2, 0xF0}, {0x56, 2, 0x22E},           /* x86-64, one section */
+        {0x58, 2, 0x20B}, {0x5C, 4, 0x200}, {0x68, 4, 0x200}, {0x6C, 4, 0x200},       /* PE32+, entry */
+        {0x78, 4, 0x200}, {0x7C, 4, 0x200}, {0x90, 4, 0x400}, {0x94, 4, 0x200},       /* alignment, sizes */
+        {0x9C, 2, 10}, {0xC4, 4, 16},                                                 /* an EFI application */
+        {0x148, 4, 0x7865742E}, {0x150, 4, 0x200}, {0x154, 4, 0x200}, {0x158, 4, 0x200}, {0x15C, 4, 0x200},
+        {0x16C, 4, 0x60000020},
+    };
+    // clang-format on
+    static const uint8_t code[] = {EXIT_WITH(6), 0xF4};
+    memset(pe, 0, 1024);
+    for (unsigned i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        for (unsigned b = 0; b < fields[i].bytes; b++) pe[fields[i].at + b] = (uint8_t)(fields[i].val >> 8 * b);
+    memcpy(pe + 0x200, code, sizeof code);
+}
+
+static void test_cli_efi_application_is_started_by_ovmf(void **state) {
+    uint8_t pe[1024];
+    (void)state;
+    make_efi_application(pe);
+    write_image("app.efi", pe, sizeof pe);
+    check("run app.efi --firmware-vars vars.fd --serial none --max-instructions 6000000000", 13, "");
+    char path[128];
+    snprintf(path, sizeof path, "%s/vars.fd", folder);
+    assert_int_equal(access(path, R_OK), 0);
+    unlink(path);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cli_help_and_version),
@@ -314,6 +362,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_cli_same_run_same_hash),
         cmocka_unit_test(test_cli_vmx_failure_is_told),
         cmocka_unit_test(test_cli_drives_are_opened_or_told),
+        cmocka_unit_test(test_cli_disk_image_is_started_by_seabios),
+        cmocka_unit_test(test_cli_efi_application_is_started_by_ovmf),
     };
     char here[4096], *slash;
     if (!realpath("/proc/self/exe", here) || !(slash = strstr(here, "/unit/")) || argc > 2) return 2;
