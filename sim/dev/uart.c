@@ -120,11 +120,17 @@ static uint64_t uart_read(struct device *d, unsigned range, uint64_t offset, uns
     return val;
 }
 
+static void send(struct uart *u, uint8_t val) {
+    const struct machine_service *s = &u->dev.machine->service;
+    sink_put(&u->out, val);
+    if (s->serial) s->serial(s->arg, val);
+}
+
 static void write_data(struct uart *u, uint8_t val) {
     if (u->mcr & MCR_LOOP)
         receive(u, val);
     else
-        sink_put(&u->out, val);
+        send(u, val);
     u->tx_pending = true;
 }
 

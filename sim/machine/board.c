@@ -7,6 +7,7 @@
 #include "sim/dev/fwcfg.h"
 #include "sim/dev/hpet.h"
 #include "sim/dev/pci.h"
+#include "sim/dev/vga.h"
 #include "sim/dev/virtio_devices.h"
 #include "sim/machine/internal.h"
 
@@ -36,6 +37,7 @@ bool board_create(struct machine *m, const struct machine_config *c, char *err, 
                 port80_create(m) && exitport_create(m);
     if (c->test_device && !testdev_create(m)) return false;
     if (!m->pic || !m->ioapic || !m->kbc || !m->ferr || !chipset || !rest) return false;
+    if (c->vga && !(m->vga = vga_create(m))) return false;
     return uart_create(m, &c->serial, err, err_size) && debugcon_create(m, &c->debug_console, err, err_size) &&
            drives_create(m, c, err, err_size) && create_virtio(m, c, err, err_size);
 }

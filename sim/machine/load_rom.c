@@ -6,6 +6,7 @@
 
 #include "sim/dev/dev.h"
 #include "sim/dev/fwcfg.h"
+#include "sim/dev/vga.h"
 #include "sim/machine/internal.h"
 #include "sim/machine/load.h"
 
@@ -14,6 +15,7 @@
 #define ROM_ALIAS   0x20000u /* its last 128 KiB are seen below 1 MiB, too */
 #define ROM_UNIT    0x1000u
 #define VARS_MAX    (4u << 20)
+#define VGA_BIOS    "/usr/share/seabios/vgabios-stdvga.bin"
 #define RANGE_ROM   0
 #define RANGE_ALIAS 1
 
@@ -57,6 +59,13 @@ static bool place_rom(struct loader *l, const struct file *f) {
     map_rom(l->m, RANGE_ROM, ROM_END - f->size, host, f->size);
     map_rom(l->m, RANGE_ALIAS, 0x100000 - alias, host + f->size - alias, alias);
     return true;
+}
+
+/* The display adapter's own firmware, where it is installed: SeaBIOS shows nothing without, OVMF has a driver of its
+ * own. */
+static bool place_vga_bios(struct loader *l) {
+    if (!l->m->vga || access(VGA_BIOS, R_OK) != 0) return true;
+    return vga_add_rom(l->m->vga, VGA_BIOS, l->err, l->err_size);
 }
 
 /* The variables: the user's file, or what it begins as when there is none yet. */
@@ -114,7 +123,7 @@ bool rom_load(struct loader *l) {
     const struct firmware *fw = known(name);
     struct file code;
     if (!read_firmware(l, fw ? fw->code : name, fw ? fw->package : NULL, ROM_MAX, &code)) return false;
-    bool ok = place_rom(l, &code) && place_variables(l, fw, ROM_END - code.size);
+    bool ok = place_rom(l, &code) && place_vga_bios(l) && place_variables(l, fw, ROM_END - code.size);
     if (ok && !tell_memory(l->m)) ok = load_fail(l, code.path, "out of memory");
     file_free(&code);
     return ok && (!l->image.data || tell_kernel(l));

@@ -61,6 +61,9 @@ struct mem_window {
 };
 void machine_map(struct machine *m, const struct mem_window *w); /* copied; at most 256 at a time */
 void machine_unmap(struct machine *m, const struct device *d, unsigned range);
+/* Change the window of (w->dev, w->range), which keeps its place among the others; takes = 0: it is not there for now.
+ */
+void machine_remap(struct machine *m, const struct mem_window *w);
 /* Zeroed host memory for ROMs and video memory, in whole pages, until the machine ends. NULL: more than 256 MiB in all.
  */
 uint8_t *machine_alloc_memory(struct machine *m, uint64_t size);
@@ -164,7 +167,20 @@ enum stop_reason {
     STOP_IDLE_FOREVER,
     STOP_RESET,
     STOP_USER,
-    STOP_POWEROFF
+    STOP_POWEROFF,
+    STOP_PAUSED
+};
+
+#define SERVE_FOREVER (~0ull)
+
+/* What a front end does while the machine runs. */
+struct machine_service {
+    void *arg;
+    /* Called between slices with idle = 0. If `paced`, also when every CPU is idle and so many cycles would be skipped
+     * (SERVE_FOREVER: no timer runs): it waits in real time, as somebody sits there, and returns how many go by. */
+    uint64_t (*serve)(void *arg, uint64_t idle);
+    bool paced;
+    void (*serial)(void *arg, uint8_t byte); /* the first serial port sent a byte */
 };
 
 /* Where a device's output goes. */
@@ -201,6 +217,7 @@ struct machine_config {
     struct trace *trace;           /* owned, may be NULL */
     bool att;                      /* disassemble in AT&T syntax */
     bool test_device;              /* sim/dev/testdev.c is on the board */
+    bool vga;                      /* a display adapter is on the board */
     bool portable_transcendentals; /* FSIN and its like give the same bits on every host */
 };
 
@@ -239,6 +256,7 @@ struct machine {
     enum machine_kind kind;
     const struct chipset *chipset; /* sim/dev/chipset.h */
     struct device *pm;             /* sim/dev/acpipm.c */
+    struct device *vga;            /* sim/dev/vga.h; NULL: no display adapter */
 
     bool by_firmware; /* firmware starts the machine, not a loader: at the reset vector */
 
@@ -258,12 +276,15 @@ struct machine {
     uint64_t idle_since;      /* cycle at which the last instruction was executed, as far as skip_time() knows */
     uint64_t poll_due;        /* when the host is looked at again */
     bool stdin_taken;         /* a device reads standard input */
+    struct machine_service service;
+    uint64_t pause_insns, pause_cycle; /* stop with STOP_PAUSED at this count, at this cycle; 0: never */
+    uint64_t turn_left;                /* cycles of the next turn that a pause has cut off */
 };
 
 struct machine *machine_create(const struct machine_config *c, char *err, size_t err_size);
 void machine_destroy(struct machine *m);
-/* Run until something stops the machine; m->stop says what. May be called again after STOP_USER, STOP_TIMEOUT and
- * STOP_MAX_INSNS. */
+/* Run until something stops the machine; m->stop says what. May be called again after STOP_USER, STOP_TIMEOUT,
+ * STOP_MAX_INSNS and STOP_PAUSED; the guest never learns of a pause. */
 enum stop_reason machine_run(struct machine *m);
 uint64_t machine_insns(const struct machine *m); /* executed by all CPUs */
 /* What a person wants to see when a CPU died: events, registers, disassembly, the extension's report. */

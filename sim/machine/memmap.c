@@ -30,6 +30,15 @@ bool memmap_remove(struct mem_map *map, const struct device *dev, unsigned range
     return false;
 }
 
+bool memmap_replace(struct mem_map *map, const struct mem_window *w) {
+    for (unsigned i = 1; i < map->count; i++) {
+        if (map->window[i].dev != w->dev || map->window[i].range != w->range) continue;
+        map->window[i] = *w;
+        return true;
+    }
+    return false;
+}
+
 static int by_address(const void *a, const void *b) {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return x < y ? -1 : x > y;

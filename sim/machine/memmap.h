@@ -28,6 +28,8 @@ void memmap_init(struct mem_map *map);
 bool memmap_add(struct mem_map *map, const struct mem_window *w);
 /* Take away the window of (dev, range); false: there is none. */
 bool memmap_remove(struct mem_map *map, const struct device *dev, unsigned range);
+/* Replace the window of (w->dev, w->range); false: there is none. */
+bool memmap_replace(struct mem_map *map, const struct mem_window *w);
 /* Make the stretches anew. */
 void memmap_flatten(struct mem_map *map);
 const struct mem_stretch *memmap_find(const struct mem_map *map, uint64_t pa);

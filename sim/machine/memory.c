@@ -110,6 +110,10 @@ void machine_unmap(struct machine *m, const struct device *d, unsigned range) {
     if (memmap_remove(m->map, d, range)) memory_layout_changed(m);
 }
 
+void machine_remap(struct machine *m, const struct mem_window *w) {
+    if (memmap_replace(m->map, w)) memory_layout_changed(m);
+}
+
 void machine_map_mmio(struct machine *m, struct device *d, unsigned range, uint64_t base, uint64_t size) {
     machine_map(m, &(struct mem_window){.base = base, .size = size, .takes = MEM_TAKES_ALL, .dev = d, .range = range});
 }

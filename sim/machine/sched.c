@@ -39,20 +39,32 @@ void machine_request_reset(struct machine *m, const char *by) {
     machine_stop(m, STOP_RESET);
 }
 
-/* Run one CPU until the slice ends or the next timer is due. */
-static enum run_result run_slice(struct machine *m, struct cpu *cpu, uint64_t quantum) {
+/* Cycles to the next pause that was asked for, at most. */
+static uint64_t until_pause(const struct machine *m) {
+    uint64_t left = m->pause_cycle ? m->pause_cycle - m->now : ~0ull;
+    uint64_t insns = m->pause_insns ? m->pause_insns - machine_insns(m) : ~0ull;
+    return insns < left ? insns : left;
+}
+
+/* Run one CPU until the slice ends or the next timer is due. unfinished: it was cut for a pause, and the rest of the
+ * turn is still the CPU's, so that pauses don't change who runs when. */
+static enum run_result run_slice(struct machine *m, struct cpu *cpu, uint64_t quantum, bool *unfinished) {
     if (m->timers && m->timers->due - m->now < quantum) quantum = m->timers->due - m->now;
     if (m->max_insns) {
         uint64_t left = m->max_insns - machine_insns(m); /* an instruction costs at least a cycle */
         if (left < quantum) quantum = left;
     }
+    uint64_t pause = until_pause(m);
+    bool cut = pause < quantum;
+    if (cut) quantum = pause;
     m->running = cpu;
     cpu->time.cycles = m->now;
-    m->slice_end = m->now + quantum;
+    const uint64_t end = m->slice_end = m->now + quantum;
     enum run_result r = cpu_run(cpu, (int64_t)quantum);
     m->now = cpu_cycles(cpu);
     m->running = NULL;
     timers_fire(m);
+    *unfinished = (cut && m->now >= end) || (m->stop == STOP_PAUSED && r != RUN_IDLE);
     return r;
 }
 
@@ -68,20 +80,45 @@ static bool can_wake(const struct machine *m) {
     return false;
 }
 
+/* Every CPU is idle: how many of so many cycles go by before something happens. */
+static uint64_t idle_for(struct machine *m, uint64_t cycles) {
+    if (m->pause_cycle && m->pause_cycle - m->now < cycles) cycles = m->pause_cycle - m->now;
+    if (!m->service.paced) return host_idle(m, cycles);
+    uint64_t gone = m->service.serve(m->service.arg, cycles);
+    host_poll(m);
+    return gone < cycles ? gone : cycles;
+}
+
+/* The same when no timer runs; false: nothing will ever happen. */
+static bool idle_on(struct machine *m) {
+    if (!m->service.paced) return host_wait_input(m);
+    uint64_t gone = m->service.serve(m->service.arg, SERVE_FOREVER);
+    m->now += gone < CYCLES_PER_SEC ? gone : CYCLES_PER_SEC;
+    host_poll(m);
+    return true;
+}
+
 /* All CPUs are idle: jump to the next timer. */
 static void skip_time(struct machine *m) {
     if (can_wake(m) && m->now - m->idle_since <= IDLE_LIMIT) {
         if (m->timers && m->timers->due < CLOCK_END) {
-            if (m->timers->due > m->now) m->now += host_idle(m, m->timers->due - m->now);
+            if (m->timers->due > m->now) m->now += idle_for(m, m->timers->due - m->now);
             timers_fire(m);
             return;
         }
-        if (host_wait_input(m)) return;
+        if (idle_on(m)) return;
     }
     machine_stop(m, STOP_IDLE_FOREVER);
 }
 
+/* A pause that was asked for in advance has come. */
+static bool pause_reached(const struct machine *m) {
+    return (m->pause_insns && machine_insns(m) >= m->pause_insns) || (m->pause_cycle && m->now >= m->pause_cycle);
+}
+
 static void between_slices(struct machine *m, uint64_t deadline) {
+    if (m->service.serve) m->service.serve(m->service.arg, 0);
+    if (pause_reached(m)) machine_stop(m, STOP_PAUSED);
     if (m->interrupted) {
         m->interrupted = 0;
         machine_stop(m, STOP_USER);
@@ -100,9 +137,12 @@ static void run_round(struct machine *m) {
     uint64_t quantum = m->cpu_count == 1 ? QUANTUM_ALONE : QUANTUM_SHARED;
     for (unsigned n = 0; n < m->cpu_count && m->stop == STOP_NONE; n++) {
         struct cpu *cpu = m->cpu[m->turn];
+        uint64_t begin = m->now, length = m->turn_left ? m->turn_left : quantum;
+        bool unfinished;
+        if (run_slice(m, cpu, length, &unfinished) == RUN_IDLE && m->now == begin) idle++;
+        m->turn_left = unfinished && m->now - begin < length ? length - (m->now - begin) : 0;
+        if (m->turn_left) break;
         m->turn = (m->turn + 1) % m->cpu_count;
-        uint64_t begin = m->now;
-        if (run_slice(m, cpu, quantum) == RUN_IDLE && m->now == begin) idle++;
         if (m->max_insns && machine_insns(m) >= m->max_insns) return;
     }
     if (idle < m->cpu_count)
@@ -113,6 +153,7 @@ static void run_round(struct machine *m) {
 
 enum stop_reason machine_run(struct machine *m) {
     uint64_t deadline = m->timeout_seconds ? host_nanoseconds() + m->timeout_seconds * 1000000000ull : 0;
+    if (pause_reached(m)) m->pause_insns = m->pause_cycle = 0; /* for what comes after it another one is asked for */
     m->stop = STOP_NONE;
     for (unsigned i = 0; i < m->cpu_count; i++) m->cpu[i]->intr.attn &= ~(uint32_t)ATTN_STOP;
     timers_fire(m);
