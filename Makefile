@@ -62,7 +62,7 @@ $(BUILD)/libhvsim.so: $(LIB_OBJ)
 	$(call SAY,LD) $(CC) $(ALL_CFLAGS) -shared -Wl,-soname,libhvsim.so.0 $^ -o $@ $(ALL_LDFLAGS) $(LIBS)
 
 $(BUILD)/hvsim: $(CLI_OBJ) $(BUILD)/libhvsim.a
-	$(call SAY,LD) $(CC) $(ALL_CFLAGS) $^ -o $@ $(ALL_LDFLAGS) $(LIBS)
+	$(call SAY,LD) $(CC) $(ALL_CFLAGS) $^ -o $@ $(ALL_LDFLAGS) $(LIBS) $(CLI_LIBS)
 
 clean:
 	rm -rf $(CLEAN_DIRS)

@@ -10,9 +10,8 @@
 #include "sim/core/mce.h"
 #include "sim/core/system.h"
 #include "sim/core/trace.h"
+#include "sim/hvsim_internal.h"
 #include "sim/machine/load.h"
-
-#define API __attribute__((visibility("default")))
 
 #define MIB              (1ull << 20)
 #define APIC_ID_STEP_MAX 4096u
@@ -21,16 +20,15 @@
 
 typedef unsigned long long ull;
 
-struct hvsim {
-    struct machine *m;
-    double host_seconds; /* spent in hvsim_run() */
-};
-
 API const char *hvsim_version(void) { return "0.1.0"; }
 
 API void hvsim_config_default(struct hvsim_config *c) {
-    *c = (struct hvsim_config){
-        .memory = 256 * MIB, .cpus = 1, .serial = HVSIM_STDIO, .debug_console = HVSIM_NONE, .rtc_start = DEFAULT_START};
+    *c = (struct hvsim_config){.memory = 256 * MIB,
+                               .cpus = 1,
+                               .vga = true,
+                               .serial = HVSIM_STDIO,
+                               .debug_console = HVSIM_NONE,
+                               .rtc_start = DEFAULT_START};
 }
 
 static bool check_drives(const struct hvsim_config *c, char *err, size_t err_size) {
@@ -103,6 +101,7 @@ API hvsim *hvsim_create(const struct hvsim_config *c, char *err, size_t err_size
         .drives = c->drives,
         .drive_count = c->drive_count,
         .writable = c->writable,
+        .vga = c->vga,
         .portable_transcendentals = c->portable_transcendentals,
     };
     for (unsigned i = 0; i < c->virtio_consoles; i++)
@@ -126,6 +125,9 @@ API hvsim *hvsim_create(const struct hvsim_config *c, char *err, size_t err_size
 API void hvsim_destroy(hvsim *h) {
     if (!h) return;
     machine_destroy(h->m);
+    free(h->picture.shown);
+    free(h->picture.next);
+    free(h->text);
     free(h);
 }
 
@@ -164,13 +166,14 @@ API enum hvsim_stop hvsim_run(hvsim *h) {
         [STOP_RESET] = HVSIM_STOP_RESET,
         [STOP_USER] = HVSIM_STOP_USER,
         [STOP_POWEROFF] = HVSIM_STOP_POWEROFF,
+        [STOP_PAUSED] = HVSIM_STOP_PAUSED,
     };
     double start = host_time();
     free(h->m->stop_report);
     h->m->stop_report = NULL;
     enum stop_reason stop = machine_run(h->m);
     h->host_seconds += host_time() - start;
-    if (stop != STOP_EXIT_PORT && stop != STOP_POWEROFF && !h->m->stop_report) make_report(h->m);
+    if (stop != STOP_EXIT_PORT && stop != STOP_POWEROFF && stop != STOP_PAUSED && !h->m->stop_report) make_report(h->m);
     return why[stop];
 }
 

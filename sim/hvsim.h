@@ -67,6 +67,7 @@ struct hvsim_config {
     bool att_syntax;
     bool portable_transcendentals; /* FSIN, F2XM1 and their like: the same bits on every host, not those of the host's
                                       x87 unit */
+    bool vga;                      /* a display adapter, as hvsim_picture() shows it; on by default */
     bool test_device;              /* the ports and memory that kvm-unit-tests uses on QEMU */
     int64_t rtc_start;             /* date and time of the clock at the start, seconds since 1970; never the host's */
 };
@@ -107,6 +108,7 @@ enum hvsim_stop {
     HVSIM_STOP_RESET,    /* the guest asked for a reset */
     HVSIM_STOP_USER,     /* hvsim_interrupt() */
     HVSIM_STOP_POWEROFF, /* the guest switched the power off through ACPI */
+    HVSIM_STOP_PAUSED,   /* hvsim_pause(), hvsim_pause_at(): hvsim_run() goes on as if nothing had been */
 };
 
 void hvsim_config_default(struct hvsim_config *c);
@@ -146,6 +148,49 @@ struct hvsim_machine_check {
 bool hvsim_inject_machine_check(hvsim *h, unsigned cpu, const struct hvsim_machine_check *mc, char *err,
                                 size_t err_size);
 const char *hvsim_version(void);
+
+/* ---- a front end beside the running machine ---- */
+
+#define HVSIM_FOREVER (~0ull)
+
+/* Called by hvsim_run(). They may look at the machine, send input, interrupt and pause; nothing that they only look at
+ * changes what the guest does. */
+struct hvsim_callbacks {
+    void *arg;
+    /* Often: some hundred times a second while the guest executes, with idle = 0. If `paced` is set, also when every
+     * processor is idle and so many nanoseconds of virtual time would be skipped (HVSIM_FOREVER: there is only input to
+     * wait for). It waits in real time, as somebody sits there, for a tenth of a second at most and until something
+     * happens, and returns how many nanoseconds have gone by. May be NULL. */
+    uint64_t (*serve)(void *arg, uint64_t idle);
+    bool paced;
+    void (*serial)(void *arg, uint8_t byte); /* the guest sent a byte to the first serial port; may be NULL */
+};
+void hvsim_set_callbacks(hvsim *h, const struct hvsim_callbacks *c); /* copied */
+/* Make hvsim_run() return HVSIM_STOP_PAUSED after so many instructions in all, at so many nanoseconds of virtual time
+ * (0: not for that reason); both are forgotten when it comes to it. */
+void hvsim_pause_at(hvsim *h, uint64_t instructions, uint64_t nanoseconds);
+void hvsim_pause(hvsim *h);                 /* from a callback: before the next instruction */
+uint64_t hvsim_nanoseconds(const hvsim *h); /* virtual time */
+
+/* The picture on the monitor. rgba: 4 bytes R, G, B, A (255) for each pixel, lines from top to bottom without gaps; the
+ * machine's until the next call. The generation grows when the picture is another than at the last call. false: there
+ * is no display adapter, or no memory. */
+struct hvsim_picture {
+    unsigned width, height;
+    const uint8_t *rgba;
+    uint64_t generation;
+};
+bool hvsim_picture(hvsim *h, struct hvsim_picture *p);
+/* The characters of a text screen: lines that end in '\n' without blanks before it, '.' for what is not ASCII; the
+ * machine's until the next call. "" in graphics modes and without a display adapter. */
+const char *hvsim_screen_text(hvsim *h);
+
+/* A key by its USB HID usage on page 07H (04H is A). false: no such key, or more are waiting than are kept. */
+bool hvsim_key(hvsim *h, unsigned usage, bool down);
+/* The mouse moved so far (right, down, wheel towards the user) with these buttons down: bit 0 left, 1 right, 2 middle,
+ * 3 and 4 side. */
+void hvsim_mouse(hvsim *h, int right, int down, int wheel, unsigned buttons);
+unsigned hvsim_keyboard_leds(const hvsim *h); /* bit 0 Scroll, 1 Num, 2 Caps Lock */
 
 #ifdef __cplusplus
 }

@@ -13,6 +13,7 @@ allowed() {
     sim/*) echo '^(sim/|decoder/|mmu/)' ;;
     vmx/*) echo '^(vmx/|sim/|mmu/|decoder/insn|decoder/decoder\.h)' ;;
     svm/*) echo '^(svm/|sim/|mmu/|decoder/insn|decoder/decoder\.h)' ;;
+    frontends/cli/*) echo '^(sim/hvsim\.h|frontends/)' ;;
     frontends/*) echo "^(sim/hvsim\.h|frontends/$(echo "$1" | cut -d/ -f2)/)" ;;
     *) echo '.' ;;
     esac

@@ -1,4 +1,5 @@
 CLI_SRC += $(wildcard frontends/cli/*.c)
+CLI_LIBS := -lpng
 
 # make install [PREFIX=/usr/local] [DESTDIR=...]
 INSTALL   ?= install

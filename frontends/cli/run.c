@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "frontends/cli/cli.h"
+#include "frontends/cli/display.h"
 #include "sim/hvsim.h"
 
 #define MAX_MODULES 128
@@ -43,6 +44,9 @@ enum option_id {
     OPT_DRIVE,
     OPT_CDROM,
     OPT_WRITABLE,
+    OPT_DISPLAY,
+    OPT_SCREENSHOT,
+    OPT_AT,
 };
 
 /* Everything that the command line says. */
@@ -52,6 +56,7 @@ struct request {
     const char *modules[MAX_MODULES];
     struct hvsim_drive drives[HVSIM_MAX_DRIVES];
     char *drive_text[HVSIM_MAX_DRIVES]; /* owned: what the drives refer to */
+    struct display display;
     bool stats, hash, help, list_cpus;
     char described[256]; /* --cpu MODEL,help: the model */
 };
@@ -81,6 +86,9 @@ static const struct {
     {"trace",            "WHAT:FILE",   "write a trace; WHAT of exec, exits, int, io, mmio, msr, all",                          OPT_TRACE           },
     {"stats",            NULL,          "print instruction counts, speed and VM exits at the end",                              OPT_STATS           },
     {"hash",             NULL,          "print the number of instructions and a hash of the state at the end",                  OPT_HASH            },
+    {"display",          "WHERE",       "sdl: a window; none; auto: a window where one can be had (auto)",                      OPT_DISPLAY         },
+    {"screenshot",       "FILE",        "save a picture of the screen as PNG; may be given again",                              OPT_SCREENSHOT      },
+    {"at",               "WHEN",        "of --screenshot: instructions=N, time=SECONDS, text=TEXT, serial=TEXT or end",         OPT_AT              },
     {"firmware",         "NAME",        "start by firmware: seabios, ovmf or a file with an image",                             OPT_FIRMWARE        },
     {"firmware-vars",    "FILE",        "keep the firmware's variables in this file, made when there is none",                  OPT_FIRMWARE_VARS   },
     {"load-address",     "ADDRESS",     "flat binary: where it goes (0x7c00 in real mode, else 1 MiB)",                         OPT_LOAD_ADDRESS    },
@@ -236,6 +244,14 @@ static bool parse_transcendentals(const char *text, bool *portable) {
     return true;
 }
 
+static bool parse_display(const char *text, enum display_where *where) {
+    static const char *const words[] = {"auto", "none", "sdl"};
+    unsigned n;
+    if (!parse_word("display", text, words, 3, &n)) return false;
+    *where = (enum display_where)n;
+    return true;
+}
+
 static bool add_module(struct request *r, const char *text) {
     if (r->image.module_count == MAX_MODULES) {
         cli_error("--initrd: at most %d modules can be given", MAX_MODULES);
@@ -342,6 +358,12 @@ static bool apply(struct request *r, enum option_id id, const char *arg) {
         return parse_syntax(arg, &c->att_syntax);
     case OPT_TRANSCENDENTALS:
         return parse_transcendentals(arg, &c->portable_transcendentals);
+    case OPT_DISPLAY:
+        return parse_display(arg, &r->display.where);
+    case OPT_SCREENSHOT:
+        return shots_add(&r->display.shots, arg);
+    case OPT_AT:
+        return shots_at(&r->display.shots, arg);
     case OPT_RTC:
         return parse_date(arg, &c->rtc_start);
     }
@@ -384,9 +406,11 @@ static bool parse(int argc, char **argv, struct request *r) {
 /* ---- running ---- */
 
 static hvsim *volatile running; /* for the signal handler, which can be given nothing */
+static volatile int signalled;
 
 static void on_signal(int sig) {
     (void)sig;
+    signalled = 1;
     if (running) hvsim_interrupt(running);
 }
 
@@ -414,6 +438,7 @@ static int finish(hvsim *h, enum hvsim_stop stop) {
     case HVSIM_STOP_TIMEOUT:
         return tell(h, "hvsim: stopped by --timeout\n", CLI_TIMEOUT);
     case HVSIM_STOP_USER:
+    case HVSIM_STOP_PAUSED:
         return tell(h, "hvsim: interrupted\n", CLI_INTERRUPTED);
     }
     return CLI_USAGE;
@@ -433,7 +458,12 @@ static int run(struct request *r) {
     struct sigaction act = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
-    int status = finish(h, hvsim_run(h));
+    int status = CLI_USAGE;
+    if (display_open(&r->display, h, r->image.path)) {
+        status = finish(h, display_run(&r->display, &signalled));
+        fflush(stderr);
+        display_close(&r->display, &signalled);
+    }
     if (r->stats) hvsim_stats(h, stderr);
     if (r->hash)
         fprintf(stderr, "hvsim: %llu instructions, state hash %016llx\n", (unsigned long long)hvsim_instructions(h),
