@@ -77,10 +77,12 @@ enum insn_form {
 
 /* Offsets of registers inside cpu->gpr are kept in bytes, so that 8-bit operands (AH = offset 1 of RAX) need no test:
  * REG_ZERO is a register that always reads 0 (absent base or index, absent operand), REG_RIPBASE the RIP of the start
- * of the current linear page (base of RIP-relative operands). */
+ * of the current linear page (base of RIP-relative operands), REG_4GIB one that always reads 2^32: the index of sums of a
+ * displacement and an offset in the page that 32 bits do not hold. */
 #define REG_OFF(n)  ((uint8_t)((n)*8))
 #define REG_ZERO    REG_OFF(16)
 #define REG_RIPBASE REG_OFF(17)
+#define REG_4GIB    REG_OFF(18)
 /* insn.scale of the moffs forms of MOV: the whole address is in imm64, never INSN_FLAT */
 #define SCALE_MOFFS 7
 
@@ -119,7 +121,7 @@ enum insn_flags {
  *   FORM_0: ST(0), ST(1) and constants are implied, reg = rm = 0. FORM_M: likewise, and size 1, 2, 3 = 16, 32, 64 bits,
  * 0 = 80 bits; FLDENV, FNSTENV, FRSTOR, FNSAVE: 1 = 16-bit, 2 = 32-bit format. imm: the opcode as FOP has it, 11 bits.
  * FNSTSW of AX: FORM_R with AX in reg. FXSAVE, FXRSTOR and their 64-bit forms: FORM_M.
- * - FORM_J, RIP-relative disp: the sum is kept modulo 2^32; within 4 KiB of +2 GiB the target is 4 GiB off. */
+ * - FORM_J, RIP-relative disp: the sum is kept modulo 2^32, and index is REG_4GIB when that is not the sum. */
 struct insn {
     insn_fn *fn;
     union {

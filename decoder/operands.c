@@ -26,6 +26,13 @@ static uint8_t log2_bytes(unsigned bits) {
 
 static uint8_t log2_scale(unsigned scale) { return scale == 8 ? 3 : (uint8_t)(scale >> 1); }
 
+/* A displacement from the end of the instruction as one from the start of its page */
+static int32_t from_page(int64_t displacement, struct insn *out) {
+    const int64_t sum = displacement + out->off + out->len;
+    if (sum > INT32_MAX) out->index = REG_4GIB;
+    return (int32_t)(uint32_t)sum;
+}
+
 /* --- memory --- */
 
 void fill_memory(const struct zinsn *z, const ZydisDecodedOperandMem *m, struct insn *out) {
@@ -34,7 +41,7 @@ void fill_memory(const struct zinsn *z, const ZydisDecodedOperandMem *m, struct 
     out->index = reg_code(m->index);
     out->scale = log2_scale(m->scale);
     out->disp = (int32_t)m->disp.value;
-    if (out->base == REG_RIPBASE) out->disp = (int32_t)((uint32_t)out->disp + out->off + out->len);
+    if (out->base == REG_RIPBASE) out->disp = from_page(out->disp, out);
     if (z->segment != SEG_COUNT)
         out->seg = z->segment;
     else
@@ -106,7 +113,7 @@ static int64_t immediate_value(const struct zinsn *z, const ZydisDecodedOperandI
 
 static void fill_immediate(const struct zinsn *z, const ZydisDecodedOperandImm *imm, struct insn *out) {
     if (imm->is_relative) {
-        out->imm = (int32_t)((uint32_t)imm->value.u + out->off + out->len);
+        out->imm = from_page(imm->value.s, out);
         return;
     }
     int64_t v = immediate_value(z, imm, (enum insn_id)out->id);

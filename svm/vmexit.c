@@ -31,7 +31,7 @@ static void save_insn_bytes(struct cpu *cpu, struct svm *s, uint64_t code, uint6
     memset(&k->bytes_fetched, 0, 16);
     if (code != VMEXIT_NPF && code != VMEXIT_EXCP0 + VEC_PF) return;
     if (!svm_has(s, SVM_FEATURE_DECODE_ASSISTS) || (info1 & PF_I)) return;
-    uint64_t la = rip + cpu->seg[SEG_CS].base;
+    uint64_t la = cpu_code_la(cpu, rip);
     if (!cpu_is_64(cpu)) la = (uint32_t)la;
     unsigned here = 0x1000 - (la & 0xFFF);
     if (here > sizeof k->insn_bytes) here = sizeof k->insn_bytes;

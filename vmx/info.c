@@ -36,7 +36,7 @@ static unsigned reg_number(uint8_t offset) { return offset / 8u & 15; }
 /* Scaling, address size, segment, index and base of the memory operand. */
 static uint32_t memory_info(const struct insn *i) {
     uint32_t info = (uint32_t)(i->asize - 1) << 7 | (uint32_t)i->seg << 15;
-    if (i->index == REG_ZERO)
+    if (i->index == REG_ZERO || i->index == REG_4GIB)
         info |= 1u << 22;
     else
         info |= (uint32_t)i->scale | reg_number(i->index) << 18;
@@ -62,6 +62,7 @@ void vmx_insn_info(const struct cpu *cpu, const struct insn *i, struct vmx_exit 
         info = memory_info(i);
         x->qualification = (uint64_t)(int64_t)i->disp;
         if (i->base == REG_RIPBASE) x->qualification += cpu->gpr[17];
+        if (i->index == REG_4GIB) x->qualification += cpu->gpr[18];
         if (!cpu_is_64(cpu)) x->qualification &= 0xFFFFFFFF;
     }
     registers(i, &rm, &other);

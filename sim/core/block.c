@@ -389,7 +389,7 @@ static const struct insn *decode_uncached(struct block_cache *bc, struct cpu *cp
 /* ---- look-up ---- */
 
 static uint64_t fetch_la(struct cpu *cpu, bool *alone) {
-    uint64_t rip = cpu->rip, la = rip + cpu->seg[SEG_CS].base;
+    uint64_t rip = cpu->rip, la = cpu_code_la(cpu, rip);
     *alone = false;
     if (cpu_is_64(cpu)) {
         if (!is_canonical(cpu, rip)) cpu_gp0(cpu);

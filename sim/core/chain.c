@@ -22,7 +22,7 @@ void op_fall(struct cpu *cpu, const struct insn *i) {
 void op_stale(struct cpu *cpu, const struct insn *i) {
     cpu->budget += i->left;
     cpu->rip = cpu_insn_rip(cpu, i);
-    uint64_t la = cpu->rip + cpu->seg[SEG_CS].base;
+    uint64_t la = cpu_code_la(cpu, cpu->rip);
     struct jump_entry *je = &cpu->jump[jump_index(la)];
     if (je->insn && je->insn->fn == op_stale) je->key = ~0ull;
     je = &cpu->lane[jump_lane(la)];
@@ -48,7 +48,7 @@ void check_branch_target(struct cpu *cpu, const struct insn *i, uint64_t rip) {
 }
 
 void branch_to(struct cpu *cpu, uint64_t rip) {
-    uint64_t la = rip + cpu->seg[SEG_CS].base;
+    uint64_t la = cpu_code_la(cpu, rip);
     if (!cpu_is_64(cpu)) la = (uint32_t)la;
     const struct jump_entry *je = &cpu->jump[jump_index(la)];
     if (likely(je->la == la && je->key == cpu->fetch_key)) {
@@ -61,6 +61,7 @@ void branch_to(struct cpu *cpu, uint64_t rip) {
 /* Where a direct branch goes: 16-bit operand size truncates IP. */
 static uint64_t target_rip(const struct cpu *cpu, const struct insn *i, int32_t target) {
     uint64_t rip = cpu->gpr[17] + (uint64_t)(int64_t)target;
+    if (i->form == FORM_J && target == i->imm) rip = branch_rip(cpu, i);
     if (i->form == FORM_J && i->size == 1) return rip & 0xFFFF;
     return rip & cpu_ip_mask(cpu);
 }
@@ -94,6 +95,7 @@ static void far_make(struct cpu *cpu, const struct insn *i, unsigned n, int32_t 
     struct insn_link *link = (struct insn_link *)(uintptr_t)(i + 1);
     const struct jump_entry *je = &cpu->jump[jump_index(rip)];
     if (!link->spare || cpu->step || !cpu_is_64(cpu) || je->la != rip || je->key != cpu->fetch_key) return;
+    if (rip != cpu->gpr[17] + (uint64_t)(int64_t)target) return; /* the link knows a target by 32 bits */
     struct far_link *f = block_far_link(cpu->machine);
     if (!f) return;
     f->head.fn = op_far_link;

@@ -122,6 +122,7 @@ void cpu_update_mode(struct cpu *cpu) {
         update_gates(cpu);
     }
     cpu->mode = (uint8_t)mode_of(cpu);
+    cpu->cs_mask = cpu_is_64(cpu) ? 0 : ~0ull;
     tlb_select(cpu);
 }
 
@@ -178,6 +179,7 @@ void cpu_reset(struct cpu *cpu, bool init) {
     uint64_t keep = init ? cpu->ctl.cr0 & (CR0_CD | CR0_NW) : CR0_CD | CR0_NW;
     uint64_t xcr0 = init ? cpu->ctl.xcr0 : 1;
     memset(cpu->gpr, 0, sizeof cpu->gpr);
+    *cpu_r64(cpu, REG_4GIB) = 1ull << 32;
     cpu->gpr[RDX] = (uint32_t)(cpu->model->stepping | (cpu->model->model & 15) << 4 |
                                (cpu->model->family > 15 ? 15 : cpu->model->family) << 8 | cpu->model->model >> 4 << 16 |
                                (cpu->model->family > 15 ? cpu->model->family - 15 : 0) << 20);

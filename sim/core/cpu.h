@@ -184,11 +184,12 @@ struct xsave_tracking {
 
 struct cpu {
     /* hot: touched by most instructions */
-    uint64_t gpr[18]; /* 16 = always 0, 17 = RIP of the start of the current linear page */
+    uint64_t gpr[19]; /* 16 = always 0, 17 = RIP of the start of the current linear page, 18 = always 2^32 */
     struct lazy_flags cc;
     int64_t budget;         /* cycles left before the run loop must look */
     uint64_t rip;           /* valid between chains and inside bodies of A_SYS instructions (then: next RIP) */
     const struct insn *cur; /* instruction that may fault (NULL: rip itself is the fault RIP) */
+    uint64_t cs_mask;       /* 0 in 64-bit mode, where CS has no base, else ~0 */
     uint64_t fetch_key;     /* context << 8 | exec mode: what jump-cache entries must match */
     uint32_t rflags; /* the non-arithmetic flags; the arithmetic ones are valid here only when cc.op says CC_FLAGS */
     uint8_t cpl;
@@ -255,6 +256,10 @@ static inline bool cpu_is_lma(const struct cpu *cpu) { return (cpu->mode & MODE_
 static inline uint64_t cpu_ip_mask(const struct cpu *cpu) {
     unsigned m = cpu->mode & MODE_CODE_MASK;
     return m == MODE_CODE64 ? ~0ull : 0xFFFFFFFFull;
+}
+/* Where the code at this RIP is, in 64-bit mode; in others, before it is cut to 32 bits */
+static inline uint64_t cpu_code_la(const struct cpu *cpu, uint64_t rip) {
+    return rip + (cpu->seg[SEG_CS].base & cpu->cs_mask);
 }
 /* RIP of an instruction of the running chain, and of the one after it */
 static inline uint64_t cpu_insn_rip(const struct cpu *cpu, const struct insn *i) {

@@ -46,7 +46,7 @@ static uint32_t matches(const struct cpu *cpu, uint64_t la, unsigned size, unsig
 
 void debug_fetch_breakpoint(struct cpu *cpu) {
     if (!debug_any_armed(cpu) || (cpu->rflags & FLAG_RF) || cpu->intr.movss_shadow) return;
-    uint64_t la = cpu->rip + (cpu_is_64(cpu) ? 0 : cpu->seg[SEG_CS].base);
+    uint64_t la = cpu_code_la(cpu, cpu->rip);
     if (!cpu_is_64(cpu)) la = (uint32_t)la;
     uint32_t hit = matches(cpu, la, 1, 1u << DR7_EXEC);
     if (!hit) return;

@@ -42,7 +42,7 @@ static bool leaves_step_trap(unsigned id) {
 
 /* Where the jump cache leads in 64-bit code has been looked up before, with all the checks. */
 static inline const struct insn *next_block(struct cpu *cpu) {
-    uint64_t la = cpu->rip + cpu->seg[SEG_CS].base;
+    uint64_t la = cpu_code_la(cpu, cpu->rip);
     const struct jump_entry *je = &cpu->jump[jump_index(la)];
     if (unlikely(je->la != la || je->key != cpu->fetch_key || !cpu_is_64(cpu) || je->insn->fn == op_stale))
         return block_lookup(cpu);

@@ -107,7 +107,7 @@ void trace_insn(struct cpu *cpu) {
     uint8_t bytes[15];
     char text[96], hex[2 * sizeof bytes + 1] = "";
     unsigned avail = sizeof bytes;
-    uint64_t la = cpu->rip + (cpu_is_64(cpu) ? 0 : cpu->seg[SEG_CS].base);
+    uint64_t la = cpu_code_la(cpu, cpu->rip);
     if (!cpu_is_64(cpu)) la = (uint32_t)la;
     while (avail && !mem_peek(cpu, la, bytes, avail)) avail--;
     enum disasm_syntax syntax = cpu->machine->trace->att ? DISASM_ATT : DISASM_INTEL;

@@ -46,6 +46,11 @@ void branch_to(struct cpu *cpu, uint64_t rip);
 /* #GP(0) when the new RIP is not canonical (64-bit) or beyond the CS limit */
 void check_branch_target(struct cpu *cpu, const struct insn *i, uint64_t rip);
 
+/* Where the relative branch of a FORM_J record leads, before operand size cuts it */
+static inline uint64_t branch_rip(const struct cpu *cpu, const struct insn *i) {
+    return cpu->gpr[17] + *(const uint64_t *)((const char *)cpu->gpr + i->index) + (uint64_t)(int64_t)i->imm;
+}
+
 /* The taken/not-taken fast path, inline: a link exists. */
 #define BRANCH_LINKED(cpu, i, n, target)                                                                               \
     do {                                                                                                               \
@@ -58,7 +63,7 @@ static inline unsigned jump_index(uint64_t la) { return (unsigned)((la >> 12 ^ l
 static inline unsigned jump_lane(uint64_t la) { return (uint32_t)la * 0x9E3779B1u >> 26; }
 #define BRANCH_INDIRECT(cpu, rip_)                                                                                     \
     do {                                                                                                               \
-        uint64_t la_ = (rip_) + (cpu)->seg[SEG_CS].base;                                                               \
+        uint64_t la_ = cpu_code_la(cpu, rip_);                                                                         \
         const struct jump_entry *je_ = &(cpu)->jump[jump_index(la_)];                                                  \
         if (likely(je_->la == la_ && je_->key == (cpu)->fetch_key)) {                                                  \
             (cpu)->gpr[17] = (rip_) - (la_ & 0xFFF);                                                                   \

@@ -39,7 +39,7 @@ static bool __attribute__((noinline)) loop_step(struct cpu *cpu, const struct in
     uint64_t left = i->asize == 3 ? c : i->asize == 2 ? (uint32_t)c : (uint16_t)c;
     bool taken = left != 0 && go_on;
     if (taken && !((const struct insn_link *)(i + 1))->to[1]) {
-        uint64_t rip = cpu->gpr[17] + (uint64_t)(int64_t)i->imm;
+        uint64_t rip = branch_rip(cpu, i);
         check_branch_target(cpu, i, i->size == 1 ? rip & 0xFFFF : rip & cpu_ip_mask(cpu));
     }
     count_set(cpu, i, c);
@@ -82,7 +82,7 @@ EACH_SIZE3(JMP_GEN)
 
 #define CALL_GEN(B)                                                                                                    \
     OPFN op_call_j##B(struct cpu *cpu, const struct insn *i) {                                                         \
-        uint64_t rip = (cpu->gpr[17] + (uint64_t)(int64_t)i->imm) & cpu_ip_mask(cpu);                                  \
+        uint64_t rip = branch_rip(cpu, i) & cpu_ip_mask(cpu);                                                          \
         if (B == 16) rip &= 0xFFFF;                                                                                    \
         check_branch_target(cpu, i, rip);                                                                              \
         stack_push(cpu, i, B / 8, (uint##B##_t)cpu_next_rip(cpu, i));                                                  \

@@ -71,7 +71,7 @@ OPFN op_call_cet(struct cpu *cpu, const struct insn *i) {
 }
 
 OPFN op_call_j_shstk(struct cpu *cpu, const struct insn *i) {
-    uint64_t rip = (cpu->gpr[17] + (uint64_t)(int64_t)i->imm) & cpu_ip_mask(cpu);
+    uint64_t rip = branch_rip(cpu, i) & cpu_ip_mask(cpu);
     check_branch_target(cpu, i, i->size == 1 ? rip & 0xFFFF : rip);
     push_return(cpu, i);
     BRANCH_LINKED(cpu, i, 1, i->imm);
