@@ -21,6 +21,7 @@ enum { DMA_ERROR = 1, DMA_READ = 2, DMA_SKIP = 4, DMA_SELECT = 8, DMA_WRITE = 16
 struct item {
     uint8_t *data; /* owned */
     uint32_t size;
+    fwcfg_fill *fill; /* NULL: the data stay as they are */
 };
 struct file_entry { /* in the directory, big-endian */
     uint32_t size;
@@ -45,6 +46,8 @@ static const struct item *selected(const struct fwcfg *f) {
 static void select_item(struct fwcfg *f, uint16_t key) {
     f->key = key;
     f->at = 0;
+    const struct item *it = selected(f);
+    if (it->fill) it->fill(f->dev.machine, it->data, it->size);
 }
 
 static uint8_t next_byte(struct fwcfg *f) {
@@ -144,11 +147,11 @@ static const struct device_ops fwcfg_ops = {.name = "firmware configuration",
 
 bool fwcfg_add(struct device *d, enum fwcfg_key key, const void *data, size_t size) {
     struct fwcfg *f = (struct fwcfg *)d;
-    uint8_t *copy = size < UINT32_MAX ? malloc(size + 1) : NULL;
+    uint8_t *copy = size < UINT32_MAX ? calloc(1, size + 1) : NULL;
     if (!copy) return false;
-    if (size) memcpy(copy, data, size);
+    if (data) memcpy(copy, data, size);
     free(f->item[key].data);
-    f->item[key] = (struct item){copy, (uint32_t)size};
+    f->item[key] = (struct item){.data = copy, .size = (uint32_t)size};
     return true;
 }
 
@@ -170,7 +173,14 @@ bool fwcfg_add_file(struct device *d, const char *name, const void *data, size_t
     memcpy(larger + entries, &e, sizeof e);
     uint32_t count = htobe32(++f->files);
     memcpy(larger, &count, sizeof count);
-    *dir = (struct item){larger, (uint32_t)(entries + sizeof e)};
+    *dir = (struct item){.data = larger, .size = (uint32_t)(entries + sizeof e)};
+    return true;
+}
+
+bool fwcfg_add_lazy_file(struct device *d, const char *name, size_t size, fwcfg_fill *fill) {
+    struct fwcfg *f = (struct fwcfg *)d;
+    if (!fwcfg_add_file(d, name, NULL, size)) return false;
+    f->item[FWCFG_FILES + f->files - 1].fill = fill;
     return true;
 }
 

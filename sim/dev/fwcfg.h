@@ -32,5 +32,8 @@ struct device *fwcfg_create(struct machine *m);
 bool fwcfg_add(struct device *d, enum fwcfg_key key, const void *data, size_t size);
 bool fwcfg_add_number(struct device *d, enum fwcfg_key key, uint64_t val, unsigned size); /* little-endian */
 bool fwcfg_add_file(struct device *d, const char *name, const void *data, size_t size);
+/* A file of fixed size whose contents are made each time that software selects it. */
+typedef void fwcfg_fill(const struct machine *m, uint8_t *data, size_t size);
+bool fwcfg_add_lazy_file(struct device *d, const char *name, size_t size, fwcfg_fill *fill);
 
 #endif

@@ -77,11 +77,32 @@ static void test_fwcfg_dma_selects_reads_skips_and_fails(void **state) {
     port_write(m, 0x518, 4, ~0u);
 }
 
+static void count_up(const struct machine *m, uint8_t *data, size_t size) {
+    (void)m, (void)size;
+    data[0]++;
+}
+
+static void test_fwcfg_lazy_file_is_made_when_it_is_selected(void **state) {
+    struct machine *m = *state;
+    assert_true(fwcfg_add_lazy_file(m->fwcfg, "opt/lazy", 2, count_up));
+    uint8_t dir[4 + 32 * 64], b[2];
+    read_item(m, FWCFG_FILE_DIRECTORY, dir, sizeof dir);
+    const uint8_t *last = dir + 4 + (dir[3] - 1) * 64;
+    uint16_t key = (uint16_t)(last[4] << 8 | last[5]);
+    read_item(m, key, b, 2);
+    assert_int_equal(b[0], 1);
+    read_item(m, key, b, 2);
+    assert_int_equal(b[0], 2);
+    assert_int_equal(dma(m, (uint32_t)key << 16 | 8 | 2, 1, 0x3000), 0);
+    assert_int_equal(m->ram[0x3000], 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_fwcfg_items_are_read_from_their_beginning_and_end_in_zeros),
         TEST(test_fwcfg_files_are_found_by_name),
         TEST(test_fwcfg_dma_selects_reads_skips_and_fails),
+        TEST(test_fwcfg_lazy_file_is_made_when_it_is_selected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,6 +32,9 @@ void acpi_free(struct acpi_blob *b);
 /* Apply the fix-ups for tables at `base`. */
 void acpi_relocate(struct acpi_blob *b, uint64_t base);
 
+/* Hand them to firmware through the firmware configuration device. false: out of memory. */
+bool acpi_tell_firmware(struct machine *m);
+
 /* ---- inside this folder ---- */
 
 /* Add bytes, little-endian. Without memory everything is dropped, and acpi_build() fails. */
