@@ -54,8 +54,9 @@ static bool check_config(const struct hvsim_config *c, char *err, size_t err_siz
         snprintf(err, err_size, "machine: expected HVSIM_PC or HVSIM_Q35, found %d", (int)c->machine);
     else if (c->apic_id_step > APIC_ID_STEP_MAX || (c->apic_id_step & (c->apic_id_step - 1)))
         snprintf(err, err_size, "APIC id step %u: expected a power of two, 1 to %u", c->apic_id_step, APIC_ID_STEP_MAX);
-    else if ((c->serial == HVSIM_FILE && !c->serial_path) || (c->debug_console == HVSIM_FILE && !c->debug_console_path))
-        snprintf(err, err_size, "serial port, debug console: a file needs a path");
+    else if ((c->serial == HVSIM_FILE && !c->serial_path) || (c->serial2 == HVSIM_FILE && !c->serial2_path) ||
+             (c->debug_console == HVSIM_FILE && !c->debug_console_path))
+        snprintf(err, err_size, "serial ports, debug console: a file needs a path");
     else if (c->virtio_consoles > HVSIM_VIRTIO_CONSOLES)
         snprintf(err, err_size, "virtio consoles: expected at most %d, found %u", HVSIM_VIRTIO_CONSOLES,
                  c->virtio_consoles);
@@ -88,6 +89,8 @@ API hvsim *hvsim_create(const struct hvsim_config *c, char *err, size_t err_size
         .cpus = c->cpus,
         .apic_id_step = c->apic_id_step,
         .serial = sink(c->serial, c->serial_path),
+        .serial2 = sink(c->serial2, c->serial2_path),
+        .no_reboot = c->no_reboot,
         .debug_console = sink(c->debug_console, c->debug_console_path),
         .virtio_consoles = c->virtio_consoles,
         .virtio_rng = c->virtio_rng,
@@ -178,6 +181,7 @@ API enum hvsim_stop hvsim_run(hvsim *h) {
 }
 
 API void hvsim_interrupt(hvsim *h) { h->m->interrupted = 1; }
+API void hvsim_power_button(hvsim *h) { h->m->power_button = 1; }
 API int hvsim_exit_value(const hvsim *h) { return h->m->exit_status; }
 API const char *hvsim_report(const hvsim *h) { return h->m->stop_report ? h->m->stop_report : ""; }
 API uint64_t hvsim_instructions(const hvsim *h) { return machine_insns(h->m); }

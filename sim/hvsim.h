@@ -48,8 +48,8 @@ struct hvsim_config {
     /* CPU n has APIC id n times this, a power of two up to 4096; with more than 1 (0 means 1) every CPU is a package of
      * its own. Ids above 254 need x2APIC. */
     unsigned apic_id_step;
-    enum hvsim_sink serial, debug_console;
-    const char *serial_path, *debug_console_path;
+    enum hvsim_sink serial, serial2, debug_console;
+    const char *serial_path, *serial2_path, *debug_console_path;
     const struct hvsim_drive *drives; /* `drive_count` of them; read by hvsim_create() only */
     unsigned drive_count;
     bool writable; /* what guests write to disks goes into the images; else it is kept in memory and forgotten */
@@ -69,6 +69,7 @@ struct hvsim_config {
                                       x87 unit */
     bool vga;                      /* a display adapter, as hvsim_picture() shows it; on by default */
     bool test_device;              /* the ports and memory that kvm-unit-tests uses on QEMU */
+    bool no_reboot;                /* a reset ends the run; else one that firmware started goes on with its firmware */
     int64_t rtc_start;             /* date and time of the clock at the start, seconds since 1970; never the host's */
 };
 
@@ -117,6 +118,7 @@ void hvsim_destroy(hvsim *h);
 bool hvsim_load(hvsim *h, const struct hvsim_image *image, char *err, size_t err_size);
 enum hvsim_stop hvsim_run(hvsim *h);
 void hvsim_interrupt(hvsim *h);              /* async-signal-safe: makes hvsim_run return */
+void hvsim_power_button(hvsim *h);           /* async-signal-safe: presses it; the guest's ACPI hears of it */
 int hvsim_exit_value(const hvsim *h);        /* value written to the exit port */
 const char *hvsim_report(const hvsim *h);    /* how and where the last run ended: after a triple fault all
                                                 about it, a line for each CPU after the others; "" after the exit port

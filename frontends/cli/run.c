@@ -22,6 +22,8 @@ enum option_id {
     OPT_APPEND,
     OPT_INITRD,
     OPT_SERIAL,
+    OPT_SERIAL2,
+    OPT_NO_REBOOT,
     OPT_DEBUG_CONSOLE,
     OPT_VIRTIO_CONSOLE,
     OPT_VIRTIO_RNG,
@@ -77,6 +79,7 @@ static const struct {
     {"cdrom",            "FILE",        "CD-ROM image: --drive FILE,media=cdrom",                                               OPT_CDROM           },
     {"writable",         NULL,          "what guests write to disks goes into the images; else they stay as they are",          OPT_WRITABLE        },
     {"serial",           "WHERE",       "COM1: stdio, file:PATH or none (stdio)",                                               OPT_SERIAL          },
+    {"serial2",          "WHERE",       "COM2: stdio, file:PATH or none (none)",                                                OPT_SERIAL2         },
     {"debug-console",    "WHERE",       "port 0xe9: stdio, file:PATH or none (none)",                                           OPT_DEBUG_CONSOLE   },
     {"virtio-console",   "WHERE",       "a virtio console: stdio, file:PATH or none; up to 4 times",                            OPT_VIRTIO_CONSOLE  },
     {"virtio-rng",       "[=SEED]",     "a virtio source of random numbers, the same in each run",                              OPT_VIRTIO_RNG      },
@@ -85,6 +88,7 @@ static const struct {
     {"timeout",          "SECONDS",     "stop after so many seconds of the host's time",                                        OPT_TIMEOUT         },
     {"trace",            "WHAT:FILE",   "write a trace; WHAT of exec, exits, int, io, mmio, msr, all",                          OPT_TRACE           },
     {"stats",            NULL,          "print instruction counts, speed and VM exits at the end",                              OPT_STATS           },
+    {"no-reboot",        NULL,          "a reset ends the run, also when firmware started the machine",                         OPT_NO_REBOOT       },
     {"hash",             NULL,          "print the number of instructions and a hash of the state at the end",                  OPT_HASH            },
     {"display",          "WHERE",       "sdl: a window; none; auto: a window where one can be had (auto)",                      OPT_DISPLAY         },
     {"screenshot",       "FILE",        "save a picture of the screen as PNG; may be given again",                              OPT_SCREENSHOT      },
@@ -319,6 +323,10 @@ static bool apply(struct request *r, enum option_id id, const char *arg) {
         return c->writable = true;
     case OPT_SERIAL:
         return parse_sink("serial", arg, &c->serial, &c->serial_path);
+    case OPT_SERIAL2:
+        return parse_sink("serial2", arg, &c->serial2, &c->serial2_path);
+    case OPT_NO_REBOOT:
+        return c->no_reboot = true;
     case OPT_DEBUG_CONSOLE:
         return parse_sink("debug-console", arg, &c->debug_console, &c->debug_console_path);
     case OPT_VIRTIO_CONSOLE:

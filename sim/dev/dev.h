@@ -7,7 +7,9 @@
 
 /* Every creator allocates the device, claims its ports and hands it to the machine. NULL: out of memory (or err says
  * why). */
-struct device *uart_create(struct machine *m, const struct sink_config *out, char *err, size_t err_size);
+enum uart_place { UART_COM1, UART_COM2 };
+struct device *uart_create(struct machine *m, enum uart_place place, const struct sink_config *out, char *err,
+                           size_t err_size);
 struct device *debugcon_create(struct machine *m, const struct sink_config *out, char *err, size_t err_size);
 struct device *exitport_create(struct machine *m);
 struct device *pic_create(struct machine *m);
@@ -19,7 +21,8 @@ struct device *pciconf_create(struct machine *m);
 struct device *port80_create(struct machine *m);
 struct device *ferr_create(struct machine *m);
 struct device *testdev_create(struct machine *m); /* only for machine_config.test_device */
-/* Flash at [base, base+size) with these contents; changes go to the file at `path` when the machine ends (NULL: nowhere).
+/* Flash at [base, base+size) with these contents; changes go to the file at `path` when the machine ends (NULL:
+ * nowhere).
  */
 struct device *flash_create(struct machine *m, uint64_t base, const void *data, uint64_t size, const char *path);
 

@@ -1,12 +1,10 @@
-/* 16550A UART: COM1, ports 3F8H-3FFH, IRQ 4. Source: National Semiconductor PC16550D data sheet.
- * A byte written is sent at once: the transmitter is always empty. Input comes from standard input when the port is on
- * standard input and output; a terminal or pipe is polled between slices, a regular file gives a byte whenever there is
- * room. */
+/* 16550A UART: COM1, ports 3F8H-3FFH, IRQ 4, and COM2, ports 2F8H-2FFH, IRQ 3. Source: National Semiconductor PC16550D
+ * data sheet. A byte written is sent at once: the transmitter is always empty. Input comes from standard input when the
+ * port is on standard input and output; a terminal or pipe is polled between slices, a regular file gives a byte
+ * whenever there is room. */
 #include "sim/dev/dev.h"
 #include "sim/machine/hostio.h"
 
-#define UART_PORT 0x3F8
-#define UART_IRQ  4
 #define FIFO_SIZE 16
 
 enum uart_reg { RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR };
@@ -33,6 +31,7 @@ enum uart_reg { RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR };
 
 struct uart {
     struct device dev;
+    uint8_t irq;
     struct sink out;
     struct input in;
     uint8_t ier, fcr, lcr, mcr, scr, dll, dlm, overrun;
@@ -61,7 +60,7 @@ static uint8_t pending(const struct uart *u) {
 
 static void update(struct uart *u) {
     bool open = (u->mcr & MCR_OUT2) && !(u->mcr & MCR_LOOP); /* on a PC, OUT2 connects the interrupt */
-    machine_set_irq(u->dev.machine, UART_IRQ, open && pending(u) != IIR_NONE);
+    machine_set_irq(u->dev.machine, u->irq, open && pending(u) != IIR_NONE);
 }
 
 static void receive(struct uart *u, uint8_t byte) {
@@ -214,10 +213,19 @@ static const struct device_ops uart_ops = {.name = "16550",
                                            .host_poll = uart_host_poll,
                                            .host_wait = uart_host_wait};
 
-struct device *uart_create(struct machine *m, const struct sink_config *out, char *err, size_t err_size) {
+struct device *uart_create(struct machine *m, enum uart_place place, const struct sink_config *out, char *err,
+                           size_t err_size) {
+    static const struct {
+        uint16_t port;
+        uint8_t irq;
+    } places[] = {
+        [UART_COM1] = {0x3F8, 4},
+          [UART_COM2] = {0x2F8, 3}
+    };
     struct uart *u = device_alloc(m, sizeof *u, &uart_ops);
     if (!u || !sink_open(&u->out, out, "serial port", err, err_size)) return NULL;
     input_open(&u->in, m, out);
-    machine_map_ports(m, &u->dev, 0, UART_PORT, 8);
+    u->irq = places[place].irq;
+    machine_map_ports(m, &u->dev, 0, places[place].port, 8);
     return &u->dev;
 }

@@ -38,8 +38,10 @@ bool board_create(struct machine *m, const struct machine_config *c, char *err, 
     if (c->test_device && !testdev_create(m)) return false;
     if (!m->pic || !m->ioapic || !m->kbc || !m->ferr || !chipset || !rest) return false;
     if (c->vga && !(m->vga = vga_create(m))) return false;
-    return uart_create(m, &c->serial, err, err_size) && debugcon_create(m, &c->debug_console, err, err_size) &&
-           drives_create(m, c, err, err_size) && create_virtio(m, c, err, err_size);
+    return uart_create(m, UART_COM1, &c->serial, err, err_size) &&
+           uart_create(m, UART_COM2, &c->serial2, err, err_size) &&
+           debugcon_create(m, &c->debug_console, err, err_size) && drives_create(m, c, err, err_size) &&
+           create_virtio(m, c, err, err_size);
 }
 
 void devices_flush(struct machine *m) {

@@ -37,6 +37,22 @@ static bool create_core(struct machine *m, const struct machine_config *c) {
     return m->blocks && create_cpus(m, c);
 }
 
+static void reset_devices(struct machine *m) {
+    for (unsigned i = 0; i < m->device_count; i++)
+        if (m->devices[i]->ops->reset) m->devices[i]->ops->reset(m->devices[i]);
+    memory_layout_changed(m);
+}
+
+void machine_reset(struct machine *m) {
+    for (unsigned i = 0; i < m->cpu_count; i++) cpu_reset(m->cpu[i], false);
+    reset_devices(m);
+    for (unsigned i = 0; i < m->cpu_count; i++) m->cpu[i]->intr.attn &= ~(uint32_t)ATTN_STOP;
+    m->turn = 0;
+    m->turn_left = 0;
+    m->stop = STOP_NONE;
+    m->reset_by = NULL;
+}
+
 struct machine *machine_create(const struct machine_config *c, char *err, size_t err_size) {
     struct machine *m = calloc(1, sizeof *m);
     snprintf(err, err_size, "out of memory: cannot make a machine of %llu MiB and %u CPUs",
@@ -58,9 +74,8 @@ struct machine *machine_create(const struct machine_config *c, char *err, size_t
         machine_destroy(m);
         return NULL;
     }
-    for (unsigned i = 0; i < m->device_count; i++)
-        if (m->devices[i]->ops->reset) m->devices[i]->ops->reset(m->devices[i]);
-    memory_layout_changed(m);
+    m->no_reboot = c->no_reboot;
+    reset_devices(m);
     err[0] = '\0';
     return m;
 }

@@ -202,7 +202,7 @@ struct machine_config {
     uint64_t ram_size;       /* bytes, a multiple of 1 MiB */
     unsigned cpus;
     unsigned apic_id_step; /* 0: 1 */
-    struct sink_config serial, debug_console;
+    struct sink_config serial, serial2, debug_console;
     struct sink_config virtio_console[4];
     unsigned virtio_consoles;
     bool virtio_rng;
@@ -218,6 +218,7 @@ struct machine_config {
     bool att;                      /* disassemble in AT&T syntax */
     bool test_device;              /* sim/dev/testdev.c is on the board */
     bool vga;                      /* a display adapter is on the board */
+    bool no_reboot;                /* a reset ends the run even when firmware started the machine */
     bool portable_transcendentals; /* FSIN and its like give the same bits on every host */
 };
 
@@ -259,6 +260,7 @@ struct machine {
     struct device *vga;            /* sim/dev/vga.h; NULL: no display adapter */
 
     bool by_firmware; /* firmware starts the machine, not a loader: at the reset vector */
+    bool no_reboot;
 
     enum stop_reason stop;
     int exit_status;      /* value written to the exit port */
@@ -271,11 +273,12 @@ struct machine {
     unsigned turn;      /* index of the CPU that runs next */
     bool att;           /* disassemble in AT&T syntax */
     unsigned timeout_seconds;
-    volatile int interrupted; /* set by a signal handler: stop with STOP_USER */
-    bool intr_line;           /* the 8259's INTR output */
-    uint64_t idle_since;      /* cycle at which the last instruction was executed, as far as skip_time() knows */
-    uint64_t poll_due;        /* when the host is looked at again */
-    bool stdin_taken;         /* a device reads standard input */
+    volatile int interrupted;  /* set by a signal handler: stop with STOP_USER */
+    volatile int power_button; /* the same: it is pressed */
+    bool intr_line;            /* the 8259's INTR output */
+    uint64_t idle_since;       /* cycle at which the last instruction was executed, as far as skip_time() knows */
+    uint64_t poll_due;         /* when the host is looked at again */
+    bool stdin_taken;          /* a device reads standard input */
     struct machine_service service;
     uint64_t pause_insns, pause_cycle; /* stop with STOP_PAUSED at this count, at this cycle; 0: never */
     uint64_t turn_left;                /* cycles of the next turn that a pause has cut off */
@@ -303,6 +306,8 @@ static inline uint8_t *ram_ptr(struct machine *m, uint64_t pa, bool write) {
 bool machine_others_run(const struct cpu *cpu);
 /* Ask every CPU to leave the run loop; the first reason wins. */
 void machine_stop(struct machine *m, enum stop_reason why);
+/* RESET: devices and processors as after power-up; memory, what is on disks and in CMOS, and the clock stay. */
+void machine_reset(struct machine *m);
 /* Reset request from the keyboard controller, port 92H or CF9H; `by` says which, in words that live on. */
 void machine_request_reset(struct machine *m, const char *by);
 

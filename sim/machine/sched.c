@@ -2,6 +2,7 @@
  * through every turn; so what one CPU wrote before, another sees later, in time stamps too. Timers fire between slices.
  * When every CPU is idle the clock jumps to the next timer. */
 #include "sim/core/run.h"
+#include "sim/dev/chipset.h"
 #include "sim/dev/dev.h"
 #include "sim/machine/hostio.h"
 #include "sim/machine/internal.h"
@@ -123,6 +124,10 @@ static void between_slices(struct machine *m, uint64_t deadline) {
         m->interrupted = 0;
         machine_stop(m, STOP_USER);
     }
+    if (m->power_button) {
+        m->power_button = 0;
+        acpipm_power_button(m->pm);
+    }
     if (deadline && host_nanoseconds() >= deadline) machine_stop(m, STOP_TIMEOUT);
     if (m->max_insns && machine_insns(m) >= m->max_insns) machine_stop(m, STOP_MAX_INSNS);
     if (m->now >= m->poll_due) {
@@ -160,6 +165,7 @@ enum stop_reason machine_run(struct machine *m) {
     do {
         between_slices(m, deadline);
         if (m->stop == STOP_NONE) run_round(m);
+        if (m->stop == STOP_RESET && m->by_firmware && !m->no_reboot) machine_reset(m);
     } while (m->stop == STOP_NONE);
     devices_flush(m);
     return m->stop;

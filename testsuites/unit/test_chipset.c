@@ -322,6 +322,81 @@ static void test_setup_leaves_the_board_as_firmware_does(void **state) {
     if (m->chipset->ecam) assert_int_equal(mmio_read(m, m->chipset->ecam, 4), 0x29C08086);
 }
 
+/* ---- reset ---- */
+
+/* MOV AL, 6; MOV DX, 0CF9H; OUT DX, AL; HLT, at the reset vector of a ROM */
+static void map_resetting_rom(struct machine *m) {
+    static const uint8_t code[] = {0xB0, 0x06, 0xBA, 0xF9, 0x0C, 0xEE, 0xF4};
+    uint8_t *rom = machine_alloc_memory(m, 0x10000);
+    memcpy(rom + 0xFFF0, code, sizeof code);
+    machine_map(m, &(struct mem_window){.base = 0xFFFF0000,
+                                        .size = 0x10000,
+                                        .takes = MEM_TAKES_ALL,
+                                        .guarded = true,
+                                        .host = rom,
+                                        .dev = m->kbc,
+                                        .range = 99});
+}
+
+static void test_reset_goes_on_when_firmware_started_the_machine(void **state) {
+    struct machine *m = *state;
+    map_resetting_rom(m);
+    m->by_firmware = true;
+    m->max_insns = 300;
+    assert_int_equal(machine_run(m), STOP_MAX_INSNS);
+    assert_int_equal(machine_insns(m), 300);
+    m->max_insns = 0;
+    m->no_reboot = true;
+    assert_int_equal(machine_run(m), STOP_RESET);
+    assert_string_equal(m->reset_by, "port CF9H");
+}
+
+static void test_reset_ends_the_run_of_a_loaded_image(void **state) {
+    struct machine *m = *state;
+    map_resetting_rom(m);
+    assert_int_equal(machine_run(m), STOP_RESET);
+    assert_int_equal(machine_insns(m), 3);
+}
+
+static void test_reset_brings_chipset_and_processors_back_and_keeps_memory(void **state) {
+    struct machine *m = *state;
+    platform_setup(m);
+    uint64_t before = m->now;
+    m->ram[0x5000] = 0xA5;
+    m->ram[0xF0000] = 0x5A;
+    m->cpu[0]->gpr[RBX] = 7;
+    m->cpu[0]->intr.smm = true;
+    port_write(m, 0x602, 2, 0x100);
+    acpipm_power_button(m->pm);
+    outb(m, 0x70, 0x0F), outb(m, 0x71, 0x33);
+    machine_reset(m);
+    assert_int_equal(m->cpu[0]->gpr[RBX], 0);
+    assert_int_equal(m->cpu[0]->rip, 0xFFF0);
+    assert_false(m->cpu[0]->intr.smm);
+    assert_int_equal(m->ram[0x5000], 0xA5);
+    assert_int_equal(m->ram[0xF0000], 0x5A);
+    assert_false(in_dram(m, 0xF0000, false));
+    assert_int_equal(acpipm_base(m->pm), 0);
+    assert_int_equal(m->irq_lines[IRQ_PIRQ], 0);
+    outb(m, 0x70, 0x0F);
+    assert_int_equal(inb(m, 0x71), 0x33);
+    assert_int_equal(m->now, before);
+}
+
+/* ---- COM2 ---- */
+
+static void test_com2_interrupts_by_irq_3(void **state) {
+    struct machine *m = *state;
+    outb(m, 0x2FF, 0x42);
+    assert_int_equal(inb(m, 0x2FF), 0x42);
+    outb(m, 0x2FC, 8); /* OUT2 */
+    outb(m, 0x2F9, 2); /* transmitter empty */
+    assert_true(irq_asserted(m, 3));
+    assert_false(irq_asserted(m, 4));
+    assert_int_equal(inb(m, 0x2FA) & 7, 2);
+    assert_false(irq_asserted(m, 3));
+}
+
 #define TEST_BOTH(name) TEST(name), TEST_Q35(name)
 
 int main(void) {
@@ -344,6 +419,10 @@ int main(void) {
         TEST(test_apm_write_raises_smi_when_enabled),
         TEST_Q35(test_apm_write_of_q35_raises_smi_and_lock_holds),
         TEST(test_smbus_transaction_ends_with_device_error),
+        TEST(test_reset_goes_on_when_firmware_started_the_machine),
+        TEST(test_reset_ends_the_run_of_a_loaded_image),
+        TEST_BOTH(test_reset_brings_chipset_and_processors_back_and_keeps_memory),
+        TEST(test_com2_interrupts_by_irq_3),
         TEST_BOTH(test_setup_leaves_the_board_as_firmware_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
