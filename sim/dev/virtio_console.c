@@ -189,6 +189,7 @@ static const struct device_ops console_dev = {.name = "virtio-console",
 /* A driver may wait for its output to be taken by looking at the ring again and again: it is taken at once. */
 static const struct virtio_ops console_ops = {.serve = console_serve,
                                               .served = 0xAAAAAAAA,
+                                              .rate = 1000,
                                               .notified = console_notified,
                                               .reset = console_reset,
                                               .config_written = console_config_written};

@@ -1,5 +1,5 @@
 # Random guests. FUZZ_ARGS passes options on, e.g. FUZZ_ARGS="-n 20 -s 7".
-FUZZERS := fuzz_modes fuzz_virt
+FUZZERS := fuzz_modes fuzz_virt fuzz_virtio
 
 $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: testsuites/fuzz/%.c testsuites/fuzz/guest.c $(BUILD)/libhvsim.a
 	@mkdir -p $(@D)
@@ -9,5 +9,6 @@ $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: testsuites/fuzz/%.c testsuites/fuzz/guest.c
 test-fuzz: $(FUZZERS:%=$(BUILD)/%)
 	$(BUILD)/fuzz_modes $(FUZZ_ARGS)
 	$(BUILD)/fuzz_virt $(FUZZ_ARGS)
+	$(BUILD)/fuzz_virtio $(FUZZ_ARGS)
 TEST_TARGETS += test-fuzz
 -include $(FUZZERS:%=$(BUILD)/%.d)
