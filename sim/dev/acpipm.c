@@ -222,7 +222,6 @@ static void acpipm_reset(struct device *d) {
         put(p->writable, r->at, r->bytes, r->writable);
         put(p->cleared, r->at, r->bytes, r->cleared);
     }
-    if (p->chip == &chips[PM_ICH9] && !board_offers_smm(d->machine)) put(p->reg, ICH9_SMI_EN, 4, 2 | ICH9_APMC);
     p->seen = pm_ticks(p);
     update(p);
 }

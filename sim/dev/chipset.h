@@ -3,7 +3,6 @@
 #ifndef HVSIM_DEV_CHIPSET_H
 #define HVSIM_DEV_CHIPSET_H
 
-#include "sim/core/model.h"
 #include "sim/dev/pci.h"
 
 /* Subsystem of the board's own functions: what firmware for simulated PCs looks for */
@@ -94,10 +93,5 @@ void acpipm_move(struct device *pm, uint16_t base); /* 0: not decoded */
 uint16_t acpipm_base(const struct device *pm);
 void acpipm_lock_smi(struct device *pm, bool lock);
 void acpipm_power_button(struct device *pm);
-
-/* Firmware made for QEMU knows AMD's SMRAM map, with both vendors' processors, and gives up when it finds another. The
- * bit that raises SMIs by the APM port, found set after reset, tells it that SMM is somebody else's: no SMI comes, since
- * the chipset's global enable bit is clear. */
-static inline bool board_offers_smm(const struct machine *m) { return m->model->vendor == VENDOR_AMD; }
 
 #endif

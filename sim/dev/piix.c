@@ -133,7 +133,6 @@ static void pm_reset(struct device *d) {
     pci_reset(p);
     pci_set(p, REG_PMBA, 1, 1); /* I/O space */
     pci_set(p, REG_SMBBA, 1, 1);
-    if (!board_offers_smm(d->machine)) p->config[REG_DEVACTB + 3] |= APMC_EN;
     pm_written(p, 0, PCI_CONFIG_SIZE);
 }
 

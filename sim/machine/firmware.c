@@ -3,6 +3,7 @@
  * a machine without that device does: carry set and AH = 86H ("function not supported"), or an empty answer. Entry
  * addresses are the traditional ones. Flat images own all of memory; only multiboot images get this. */
 #include "sim/machine/load.h"
+#include "sim/machine/smbios.h"
 
 #define ROM_SEGMENT 0xF000u
 #define DUMMY_IRET  0xFF53u
@@ -74,6 +75,7 @@ bool firmware_install(struct machine *m) {
     put(m, 0x449, 3, 1);                      /* video mode: 80 by 25 text */
     put(m, 0x44A, 80, 2);
     put(m, 0x484, 24, 1);
+    smbios_install(m);
     start_timer(m);
     return acpi_install(m);
 }

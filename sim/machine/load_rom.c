@@ -10,6 +10,7 @@
 #include "sim/machine/acpi/acpi.h"
 #include "sim/machine/internal.h"
 #include "sim/machine/load.h"
+#include "sim/machine/smbios.h"
 
 #define ROM_END     (4 * GIB)
 #define ROM_MAX     (16u << 20)
@@ -125,7 +126,8 @@ bool rom_load(struct loader *l) {
     struct file code;
     if (!read_firmware(l, fw ? fw->code : name, fw ? fw->package : NULL, ROM_MAX, &code)) return false;
     bool ok = place_rom(l, &code) && place_vga_bios(l) && place_variables(l, fw, ROM_END - code.size);
-    if (ok && !(tell_memory(l->m) && acpi_tell_firmware(l->m))) ok = load_fail(l, code.path, "out of memory");
+    if (ok && !(tell_memory(l->m) && acpi_tell_firmware(l->m) && smbios_tell_firmware(l->m)))
+        ok = load_fail(l, code.path, "out of memory");
     file_free(&code);
     return ok && (!l->image.data || tell_kernel(l));
 }
