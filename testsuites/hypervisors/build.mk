@@ -18,6 +18,9 @@ $(HV_OUT)/kvm.cpio.gz: $(HV_COMMON) $(HV_OUT)/kvmtest
 	@$(HV)/initramfs.sh $@ $(HV_MODULES) --file $(HV_OUT)/kvmtest:bin/kvmtest
 $(HV_OUT)/virtio.cpio: $(HV_COMMON)
 	@$(HV)/initramfs.sh $@ --modules virtio_pci,virtio_blk,virtio_console,virtio-rng,virtio_net,crc32c_generic,ext4
+$(HV_OUT)/xen.cpio: $(HV_COMMON) $(HV_OUT)/base.cpio.gz
+	@$(HV)/initramfs.sh $@ --modules xen-evtchn,xen-gntdev,xen-gntalloc,xen-privcmd,xenfs --xen --kernel boot/vmlinuz \
+	    --file $(HV_OUT)/base.cpio.gz:boot/base.cpio.gz
 $(HV_OUT)/nested.cpio: $(HV_COMMON) $(HV_OUT)/base.cpio.gz
 	@$(HV)/initramfs.sh $@ $(HV_MODULES) --qemu --kernel boot/vmlinuz --file $(HV_OUT)/base.cpio.gz:boot/base.cpio.gz
 $(HV_OUT)/nested3.cpio: $(HV_COMMON) $(HV_OUT)/nested.cpio

@@ -7,11 +7,12 @@
 #   --file SOURCE:PATH   a file (an executable stays one)
 #   --kernel PATH        Debian's kernel, for a guest of what runs here
 #   --qemu               qemu-system-x86_64, its libraries and firmware
+#   --xen                xl, xenstored, xenconsoled, hvmloader and their libraries
 set -eu
 here=$(dirname "$0")
 . "$here/lib.sh"
 if [ $# -lt 1 ]; then
-    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 output=$1
@@ -63,6 +64,23 @@ add_qemu() {
     for rom in bios-256k.bin bios-microvm.bin; do add_file "$3/usr/share/seabios/$rom" usr/share/qemu/$rom; done
 }
 
+# xl and the daemons it talks to, in the folder where they were built to find each other
+add_xen() {
+    # shellcheck disable=SC2046 # package names are words
+    set -- $(package_dirs xen-utils-4.17 xenstore-utils $(library_packages $(direct_libraries xen-utils-4.17 xenstore-utils))) || exit 1
+    [ $# -gt 2 ] || exit 1
+    from=usr/lib/xen-4.17
+    programs=
+    for tool in xl xenstored xenconsoled xenconsole xen-init-dom0 libxl-save-helper; do
+        add_file "$1/$from/bin/$tool" $from/bin/$tool
+        programs="$programs $root/$from/bin/$tool"
+    done
+    add_file "$1/$from/boot/hvmloader" $from/boot/hvmloader
+    # shellcheck disable=SC2086 # temporary folders have no spaces
+    copy_libraries "$root" $programs -- "$@"
+    mkdir -p "$root/var/log/xen/console" "$root/var/lib/xen" "$root/var/lib/xenstored" "$root/etc/xen"
+}
+
 add_base
 while [ $# -gt 0 ]; do
     case $1 in
@@ -81,6 +99,7 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     --qemu) add_qemu ;;
+    --xen) add_xen ;;
     esac
     shift
 done

@@ -99,7 +99,7 @@ depends() { # OPTIONS NAME
 # The concrete package of a metapackage: linux-image-amd64 -> linux-image-6.1.0-N-amd64. What is cached serves without apt.
 concrete_package() { # METAPACKAGE PATTERN
     name=$(depends "$1" | sed -n 's/^ *Depends: //p' | grep -x -m 1 "$2")
-    [ -n "$name" ] || name=$(ls -v "$cache" | grep '\.deb$' | sed 's/_.*//' | grep -x "$2" | tail -n 1)
+    [ -n "$name" ] || name=$(find "$cache" -maxdepth 1 -name '*.deb' -printf '%f\n' | sed 's/_.*//' | sort -V | grep -x "$2" | tail -n 1)
     [ -n "$name" ] || bail_out "apt knows no package for $1 and none is in $cache; run apt-get update"
     echo "$name"
 }
@@ -108,6 +108,9 @@ concrete_package() { # METAPACKAGE PATTERN
 library_packages() { # NAME...
     depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "$@" |
         grep -E '^(lib|zlib)' | sort -u
+}
+direct_libraries() { # NAME...
+    for p; do depends "$p" | sed -n 's/^ *Depends: \(lib[^ ]*\)$/\1/p'; done | sort -u
 }
 
 # --- Debian's kernel and its modules
