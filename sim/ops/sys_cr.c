@@ -106,7 +106,7 @@ void body_clts(struct cpu *cpu, const struct insn *i) {
     if (cpu->virt.guest)
         cr0_write(cpu, cr_wanted(cpu, 0, cr0, i));
     else
-        cpu->ctl.cr0 = cr0;
+        cr0_set(cpu, cr0);
 }
 
 /* ---- debug registers ---- */

@@ -160,7 +160,8 @@ copy_libraries() { # ROOT PROGRAM-FILE... -- PACKAGE-DIR...
     shift
     mkdir -p "$root/lib/x86_64-linux-gnu" "$root/lib64"
     find "$@" \( -path '*/lib/x86_64-linux-gnu/*' -o -path '*/usr/lib/*' \) -name '*.so*' >"$root/.libraries"
-    echo ld-linux-x86-64.so.2 >>"$root/.queue"
+    # glibc loads the second one by name when a thread is cancelled.
+    printf '%s\n' ld-linux-x86-64.so.2 libgcc_s.so.1 >>"$root/.queue"
     while [ -s "$root/.queue" ]; do
         soname=$(head -n 1 "$root/.queue")
         sed -i 1d "$root/.queue"

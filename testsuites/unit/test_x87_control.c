@@ -58,6 +58,14 @@ static void test_x87_control_with_em_or_ts_raises_nm(void **state) {
     }
 }
 
+static void test_x87_control_after_clts_there_is_no_nm(void **state) {
+    static const uint8_t code[] = {0x0F, 0x06, 0xD9, 0xD0}; /* clts; fnop */
+    struct cpu *cpu = cpu_of(state);
+    assert_int_equal(run(cpu, code, sizeof code, 2, CR0_TS), -1);
+    assert_int_equal(cpu->rip, CODE_AT + sizeof code);
+    assert_false(cpu->ctl.cr0 & CR0_TS);
+}
+
 /* FWAIT asks for MP and TS both; arithmetic does not exist. */
 static void test_x87_control_fwait_and_arithmetic_follow_their_rules(void **state) {
     static const uint8_t fwait[] = {0x9B}, fld1[] = {0xD9, 0xE8};
@@ -83,6 +91,8 @@ int main(void) {
                                         setup_without_fpu, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_x87_control_fldcw_is_read_back, setup_without_fpu, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_x87_control_with_em_or_ts_raises_nm, setup_without_fpu, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_x87_control_after_clts_there_is_no_nm, setup_without_fpu,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_x87_control_fwait_and_arithmetic_follow_their_rules, setup_without_fpu,
                                         fixture_teardown),
     };
