@@ -7,7 +7,7 @@ group() {
     case "$1" in
     build) echo acpica-tools gcc libc6-dev binutils libzydis-dev libcapstone-dev libslirp-dev libnbd-dev libpng-dev libsdl2-dev ;;
     clang) echo clang ;;
-    test) echo libcmocka-dev python3 qemu-utils seabios ovmf xvfb xauth xdotool imagemagick libsdl2-2.0-0 ;;
+    test) echo libcmocka-dev python3 qemu-utils seabios ovmf xvfb xauth xdotool x11-utils openbox imagemagick libsdl2-2.0-0 ;;
     lint) echo clang-format clang-tidy cppcheck python3 ;;
     asan) echo libasan8 libubsan1 ;;
     peers) echo qemu-system-x86 bochs bochs-x bochsbios vgabios grub-pc-bin grub-common xorriso mtools xvfb xauth python3 ;;

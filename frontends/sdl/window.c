@@ -177,6 +177,7 @@ static void on_button(struct window *w, const SDL_MouseButtonEvent *e) {
         if (e->type == SDL_MOUSEBUTTONDOWN) set_grab(w, true); /* the click that grabs is not the guest's */
         return;
     }
+    if (e->type == SDL_MOUSEBUTTONUP && !(w->buttons & mask)) return; /* of that click, too */
     w->buttons = e->type == SDL_MOUSEBUTTONDOWN ? w->buttons | mask : w->buttons & ~mask;
     hvsim_mouse(w->h, 0, 0, 0, w->buttons);
 }

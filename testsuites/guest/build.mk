@@ -4,7 +4,7 @@ GUEST_DIR := testsuites/guest
 guest_sources = $(foreach s,$(2),$(GUEST_DIR)/$(1)/$(s))
 
 include $(wildcard $(GUEST_DIR)/*/images.mk)
-GUEST_TESTS := $(filter-out %/bench.elf %/demo.elf,$(GUEST_IMAGES))
+GUEST_TESTS := $(filter-out %/bench.elf %/demo.elf %/display-input.elf,$(GUEST_IMAGES))
 
 # Each image needs a fraction of a second; GUEST_ARGS passes options on, e.g. GUEST_ARGS="--only vmx- --verbose"
 .PHONY: test-guest test-guest-peers guest-images
