@@ -9,20 +9,21 @@
 #define TOP  2
 #define BOX  "03434b0b03"
 
-/* A glyph is polylines, separated by blanks; a point is column 0 to 4 and row 0 to 12 (0-9, a-c). Capitals stand on row
- * 9 and reach to row 0, small letters to row 3. */
+/* A glyph begins with - when its lines are thin, to have room for seven columns. It is polylines, separated by blanks;
+ * a point is column 0 to 4 (thin: 6) and row 0 to 12 (0-9, a-c). Capitals stand on row 9 and reach to row 0, small
+ * letters to row 3. */
 static const char *const ascii[95] = {
     "",
     "2026 2829",
     "1012 3032",
-    "1118 3138 0343 0646",
+    "-2129 4149 0363 0666",
     "423111020314344547381807 2029",
-    "0010110100 3848493938 4109",
+    "-6009 0020220200 4767694947",
     "490201102031320507192946",
     "2022",
     "30121739",
     "10323719",
-    "2327 0446 4406",
+    "-3238 1357 5317",
     "2327 0545",
     "28291b",
     "0545",
@@ -44,7 +45,7 @@ static const char *const ascii[95] = {
     "0444 0747",
     "024508",
     "0201103041432526 2829",
-    "3919080110304146 44242646",
+    "-591908011050616646 433324253646",
     "0903204349 0646",
     "0009 003041433404 3445483909",
     "4130100108193948",
@@ -57,7 +58,7 @@ static const char *const ascii[95] = {
     "4048391908",
     "0009 400549",
     "000949",
-    "0900244049",
+    "-0900336069",
     "09004940",
     "103041483919080110",
     "09003041443505",
@@ -67,7 +68,7 @@ static const char *const ascii[95] = {
     "0040 2029",
     "000819394840",
     "0006294640",
-    "0009254940",
+    "-0009366960",
     "0049 4009",
     "002440 2429",
     "00400949",
@@ -89,7 +90,7 @@ static const char *const ascii[95] = {
     "23333b2c1c 3031",
     "0009 430649",
     "102029 1939",
-    "0903 04132429 24334449",
+    "-0903 0413233439 3443536469",
     "0903 0413334449",
     "133344483919080413",
     "030c 0413334448391908",
@@ -99,7 +100,7 @@ static const char *const ascii[95] = {
     "20283948 0343",
     "0308193948 4349",
     "0306294643",
-    "0309264943",
+    "-030819293835 3849596863",
     "0349 4309",
     "0307183847 434b3c1c0b",
     "03430949",
@@ -141,31 +142,31 @@ static void dot(uint8_t *glyph, int x, int y) { glyph[y] |= (uint8_t)(0x80u >> x
 static void segment(uint8_t *glyph, int x0, int y0, int x1, int y1) {
     int dx = x1 - x0, dy = y1 - y0;
     int ax = dx < 0 ? -dx : dx, ay = dy < 0 ? -dy : dy, steps = ax > ay ? ax : ay;
-    for (int i = 0; i <= steps; i++) {
-        int half = steps / 2 + (steps == 0), by = steps ? steps : 1;
-        int x = ax * i + half, y = ay * i + half;
-        dot(glyph, LEFT + x0 + (dx < 0 ? -(x / by) : x / by), TOP + y0 + (dy < 0 ? -(y / by) : y / by));
+    dot(glyph, x0, y0);
+    for (int i = 1; i <= steps; i++) {
+        int x = (ax * i + steps / 2) / steps, y = (ay * i + steps / 2) / steps;
+        dot(glyph, dx < 0 ? x0 - x : x0 + x, dy < 0 ? y0 - y : y0 + y);
     }
 }
 
 static int digit(char c) { return c >= 'a' ? c - 'a' + 10 : c - '0'; }
 
 static void draw(uint8_t *glyph, const char *strokes) {
-    bool first = true;
-    int x0 = 0, y0 = 0;
-    for (const char *s = strokes; *s;) {
+    bool first = true, thin = *strokes == '-';
+    int left = thin ? 0 : LEFT, x0 = 0, y0 = 0;
+    for (const char *s = strokes + thin; *s;) {
         if (*s == ' ') {
             first = true;
             s++;
             continue;
         }
-        int x = digit(s[0]), y = digit(s[1]);
+        int x = left + digit(s[0]), y = TOP + digit(s[1]);
         segment(glyph, first ? x : x0, first ? y : y0, x, y);
         x0 = x, y0 = y;
         first = false;
         s += 2;
     }
-    for (unsigned i = 0; i < 16; i++) glyph[i] |= glyph[i] >> 1; /* uprights are two dots wide */
+    for (unsigned i = 0; i < 16 && !thin; i++) glyph[i] |= glyph[i] >> 1; /* uprights are two dots wide */
 }
 
 static void vertical(uint8_t *glyph, unsigned kind, unsigned from, unsigned to) {
