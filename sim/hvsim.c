@@ -95,6 +95,7 @@ API hvsim *hvsim_create(const struct hvsim_config *c, char *err, size_t err_size
         .virtio_consoles = c->virtio_consoles,
         .virtio_rng = c->virtio_rng,
         .virtio_rng_seed = c->virtio_rng_seed,
+        .virtio_modern = c->virtio_modern,
         .net = c->net,
         .rtc_start = c->rtc_start,
         .max_insns = c->max_instructions,

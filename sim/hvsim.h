@@ -59,8 +59,9 @@ struct hvsim_config {
     unsigned virtio_consoles;
     bool virtio_rng;
     uint64_t virtio_rng_seed;
-    const char *net; /* "none", or "user[,hostfwd=tcp:[ADDRESS:]PORT-[ADDRESS]:PORT]...": connections by the host's
-                        sockets, with which no run is like another; NULL: none */
+    bool virtio_modern; /* without the legacy interface: device ids from 1040H on */
+    const char *net;    /* "none", or "user[,hostfwd=tcp:[ADDRESS:]PORT-[ADDRESS]:PORT]...": connections by the host's
+                           sockets, with which no run is like another; NULL: none */
     uint64_t max_instructions; /* 0: no limit */
     unsigned timeout_seconds;  /* host seconds, 0: none */
     const char *trace;         /* "exec,exits:FILE" or NULL */

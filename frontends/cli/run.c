@@ -27,6 +27,7 @@ enum option_id {
     OPT_DEBUG_CONSOLE,
     OPT_VIRTIO_CONSOLE,
     OPT_VIRTIO_RNG,
+    OPT_VIRTIO,
     OPT_NET,
     OPT_MAX_INSTRUCTIONS,
     OPT_TIMEOUT,
@@ -83,6 +84,8 @@ static const struct {
     {"debug-console",    "WHERE",       "port 0xe9: stdio, file:PATH or none (none)",                                           OPT_DEBUG_CONSOLE   },
     {"virtio-console",   "WHERE",       "a virtio console: stdio, file:PATH or none; up to 4 times",                            OPT_VIRTIO_CONSOLE  },
     {"virtio-rng",       "[=SEED]",     "a virtio source of random numbers, the same in each run",                              OPT_VIRTIO_RNG      },
+    {"virtio",           "KIND",        "virtio devices: transitional or modern, without the legacy interface (transitional)",
+     OPT_VIRTIO                                                                                                                                     },
     {"net",              "WHAT",        "virtio network card: none or user[,hostfwd=tcp:PORT-:PORT]... (none)",                 OPT_NET             },
     {"max-instructions", "N",           "stop after exactly N instructions",                                                    OPT_MAX_INSTRUCTIONS},
     {"timeout",          "SECONDS",     "stop after so many seconds of the host's time",                                        OPT_TIMEOUT         },
@@ -285,6 +288,14 @@ static bool add_drive(struct request *r, const char *text, bool cdrom) {
     return own && cli_parse_drive(own, cdrom, &r->drives[c->drive_count++]);
 }
 
+static bool parse_virtio(const char *text, bool *modern) {
+    static const char *const words[] = {"transitional", "modern"};
+    unsigned n;
+    if (!parse_word("virtio", text, words, 2, &n)) return false;
+    *modern = n == 1;
+    return true;
+}
+
 static bool add_virtio_console(struct hvsim_config *c, const char *text) {
     const unsigned n = c->virtio_consoles;
     if (n == HVSIM_VIRTIO_CONSOLES) {
@@ -334,6 +345,8 @@ static bool apply(struct request *r, enum option_id id, const char *arg) {
     case OPT_VIRTIO_RNG:
         c->virtio_rng = true;
         return !arg || parse_number("virtio-rng", arg, UINT64_MAX, &c->virtio_rng_seed);
+    case OPT_VIRTIO:
+        return parse_virtio(arg, &c->virtio_modern);
     case OPT_NET:
         c->net = arg;
         return true;

@@ -48,7 +48,7 @@ static bool attach_ahci(struct machine *m, struct adapters *a, struct disk *d, b
 
 static bool attach_virtio(struct machine *m, struct adapters *a, struct disk *d, bool cdrom, char *err, size_t size) {
     (void)a, (void)cdrom;
-    if (virtio_blk_create(m, d, false)) return true;
+    if (virtio_blk_create(m, d)) return true;
     snprintf(err, size, "%s: no room for a virtio block device", disk_path(d));
     return false;
 }

@@ -2,6 +2,7 @@
 #include "sim/dev/net_user.h"
 
 #include <arpa/inet.h>
+#include <signal.h>
 #include <slirp/libslirp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +117,30 @@ static int get_revents(int place, void *opaque) {
     return events;
 }
 
-void net_user_send(struct net_user *n, const uint8_t *frame, size_t size) { slirp_input(n->slirp, frame, (int)size); }
+/* libslirp writes to connections that the other side has closed. The SIGPIPE that it gets is nobody's business. */
+static void hold_sigpipe(sigset_t *before) {
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, before);
+}
+
+static void release_sigpipe(const sigset_t *before) {
+    const struct timespec now = {0, 0};
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    while (!sigismember(before, SIGPIPE) && sigtimedwait(&pipe, NULL, &now) == SIGPIPE) {
+    }
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+void net_user_send(struct net_user *n, const uint8_t *frame, size_t size) {
+    sigset_t before;
+    hold_sigpipe(&before);
+    slirp_input(n->slirp, frame, (int)size);
+    release_sigpipe(&before);
+}
 
 void net_user_wait(struct net_user *n, struct host_wait *w) {
     uint32_t ms = (uint32_t)(w->most / NANOSECONDS_PER_MS);
@@ -127,10 +151,13 @@ void net_user_wait(struct net_user *n, struct host_wait *w) {
 
 void net_user_poll(struct net_user *n) {
     struct host_wait w = {.most = CYCLES_PER_SEC};
+    sigset_t before;
+    hold_sigpipe(&before);
     net_user_wait(n, &w);
     int ready = poll(w.fd, w.count, 0);
     slirp_pollfds_poll(n->slirp, ready < 0, get_revents, &w);
     fire_timers(n);
+    release_sigpipe(&before);
 }
 
 /* ---- options ---- */

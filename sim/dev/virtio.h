@@ -98,9 +98,9 @@ struct virtio_setup {
     uint32_t class_code;
     unsigned queues, config_size;
     uint64_t features; /* the device's own; the transport adds its */
-    bool modern;       /* without the legacy interface */
 };
-/* Make the device, a struct of `size` bytes, in the next free slot. NULL: out of memory, or no slot is free. */
+/* Make the device, a struct of `size` bytes, in the next free slot: transitional unless m->virtio_modern. NULL: out of
+ * memory, or no slot is free. */
 void *virtio_create(struct machine *m, size_t size, const struct device_ops *dev, const struct virtio_ops *ops,
                     const struct virtio_setup *setup);
 /* For the struct device_ops of every virtio device, whose port_width is 4; reset and destroy may be wrapped. */

@@ -176,10 +176,10 @@ static const struct device_ops blk_dev = {.name = "virtio-blk",
 /* the time that disk_cycles() takes, too */
 static const struct virtio_ops blk_ops = {.serve = blk_serve, .served = ~0u, .latency = 20000, .rate = 2048};
 
-struct device *virtio_blk_create(struct machine *m, struct disk *disk, bool modern) {
+struct device *virtio_blk_create(struct machine *m, struct disk *disk) {
     const unsigned queues = m->cpu_count < MAX_QUEUES ? m->cpu_count : MAX_QUEUES;
     struct virtio_setup setup = {
-        .id = VIRTIO_ID_BLOCK, .class_code = 0x010000, .queues = queues, .config_size = CONFIG_SIZE, .modern = modern};
+        .id = VIRTIO_ID_BLOCK, .class_code = 0x010000, .queues = queues, .config_size = CONFIG_SIZE};
     setup.features = BLK_F_SIZE_MAX | BLK_F_SEG_MAX | BLK_F_BLK_SIZE | BLK_F_FLUSH | BLK_F_TOPOLOGY | BLK_F_MQ;
     setup.features |= disk_read_only(disk) ? BLK_F_RO : BLK_F_DISCARD | BLK_F_WRITE_ZEROES;
     struct blk *b = virtio_create(m, sizeof *b, &blk_dev, &blk_ops, &setup);

@@ -194,10 +194,9 @@ static const struct virtio_ops console_ops = {.serve = console_serve,
                                               .reset = console_reset,
                                               .config_written = console_config_written};
 
-struct device *virtio_console_create(struct machine *m, const struct sink_config *out, unsigned ports, bool modern,
-                                     char *err, size_t err_size) {
-    struct virtio_setup setup = {
-        .id = VIRTIO_ID_CONSOLE, .class_code = 0x078000, .config_size = CONFIG_SIZE, .modern = modern};
+struct device *virtio_console_create(struct machine *m, const struct sink_config *out, unsigned ports, char *err,
+                                     size_t err_size) {
+    struct virtio_setup setup = {.id = VIRTIO_ID_CONSOLE, .class_code = 0x078000, .config_size = CONFIG_SIZE};
     setup.queues = 2 * ports + 2;
     setup.features = CONSOLE_F_MULTIPORT | CONSOLE_F_EMERG_WRITE;
     struct console *k = virtio_create(m, sizeof *k, &console_dev, &console_ops, &setup);

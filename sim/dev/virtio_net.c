@@ -100,13 +100,12 @@ static const struct device_ops net_dev = {.name = "virtio-net",
 static const struct virtio_ops net_ops = {
     .serve = net_serve, .served = 1 << QUEUE_TX, .latency = 2000, .notified = net_notified, .reset = net_reset};
 
-struct device *virtio_net_create(struct machine *m, const char *options, bool modern, char *err, size_t err_size) {
+struct device *virtio_net_create(struct machine *m, const char *options, char *err, size_t err_size) {
     const struct virtio_setup setup = {.id = VIRTIO_ID_NET,
                                        .class_code = 0x020000,
                                        .queues = QUEUES,
                                        .config_size = CONFIG_SIZE,
-                                       .features = NET_F_MAC | NET_F_STATUS,
-                                       .modern = modern};
+                                       .features = NET_F_MAC | NET_F_STATUS};
     struct net *n = virtio_create(m, sizeof *n, &net_dev, &net_ops, &setup);
     if (!n) return NULL;
     memcpy(n->v.config + CONFIG_MAC, mac, sizeof mac);

@@ -234,18 +234,18 @@ void virtio_dev_reset(struct device *d) {
 void virtio_dev_destroy(struct device *d) { pci_destroy((struct pci_device *)d); }
 
 /* "PCI Device Discovery": transitional devices have ids of their own, and say by the subsystem what they are. */
-static struct pci_id pci_id_of(const struct virtio_setup *s) {
+static struct pci_id pci_id_of(const struct virtio_setup *s, bool is_modern) {
     static const uint16_t transitional[] = {[VIRTIO_ID_NET] = 0x1000,
                                             [VIRTIO_ID_BLOCK] = 0x1001,
                                             [VIRTIO_ID_CONSOLE] = 0x1003,
                                             [VIRTIO_ID_ENTROPY] = 0x1005};
     const uint16_t modern = (uint16_t)(0x1040 + s->id);
     return (struct pci_id){.vendor = VIRTIO_VENDOR,
-                           .device = s->modern ? modern : transitional[s->id],
-                           .revision = s->modern ? 1 : 0,
+                           .device = is_modern ? modern : transitional[s->id],
+                           .revision = is_modern ? 1 : 0,
                            .class_code = s->class_code,
                            .subsystem_vendor = VIRTIO_VENDOR,
-                           .subsystem = s->modern ? modern : (uint16_t)s->id,
+                           .subsystem = is_modern ? modern : (uint16_t)s->id,
                            .interrupt_pin = 1};
 }
 
@@ -254,14 +254,14 @@ void *virtio_create(struct machine *m, size_t size, const struct device_ops *dev
     int slot = pci_free_slot(m->pci, FIRST_SLOT);
     struct virtio *v = slot < 0 ? NULL : device_alloc(m, size, dev);
     if (!v) return NULL;
-    const struct pci_id id = pci_id_of(setup);
+    const struct pci_id id = pci_id_of(setup, m->virtio_modern);
     pci_init(&v->pci, m->pci, (uint8_t)slot, &id, &virtio_pci_ops);
     v->ops = ops;
     v->queues = setup->queues;
     v->config_size = setup->config_size;
-    v->offered = setup->features | COMMON_FEATURES | MODERN_FEATURES | (setup->modern ? 0 : LEGACY_FEATURES);
+    v->offered = setup->features | COMMON_FEATURES | MODERN_FEATURES | (m->virtio_modern ? 0 : LEGACY_FEATURES);
     virtio_init(v);
-    if (!setup->modern)
+    if (!m->virtio_modern)
         pci_add_bar(&v->pci, VIRTIO_BAR_LEGACY, &(struct pci_bar){.kind = PCI_BAR_IO, .size = LEGACY_SIZE});
     pci_add_bar(&v->pci, VIRTIO_BAR_MODERN,
                 &(struct pci_bar){.kind = PCI_BAR_MEM64, .prefetchable = true, .size = STRUCTURES * STRUCTURE_SIZE});

@@ -40,8 +40,8 @@ static const struct device_ops rng_dev = {.name = "virtio-rng",
                                           .port_width = 4};
 static const struct virtio_ops rng_ops = {.serve = rng_serve, .served = ~0u, .latency = 1000};
 
-struct device *virtio_rng_create(struct machine *m, uint64_t seed, bool modern) {
-    const struct virtio_setup setup = {.id = VIRTIO_ID_ENTROPY, .class_code = 0x00FF00, .queues = 1, .modern = modern};
+struct device *virtio_rng_create(struct machine *m, uint64_t seed) {
+    const struct virtio_setup setup = {.id = VIRTIO_ID_ENTROPY, .class_code = 0x00FF00, .queues = 1};
     struct rng *r = virtio_create(m, sizeof *r, &rng_dev, &rng_ops, &setup);
     if (!r) return NULL;
     r->seed = r->state = seed;

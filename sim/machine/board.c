@@ -14,12 +14,11 @@
 /* Devices of the PCI bus that are there on request, in this order */
 static bool create_virtio(struct machine *m, const struct machine_config *c, char *err, size_t err_size) {
     static const char user[] = "user";
-    if (c->virtio_consoles && !virtio_console_create(m, c->virtio_console, c->virtio_consoles, false, err, err_size))
+    if (c->virtio_consoles && !virtio_console_create(m, c->virtio_console, c->virtio_consoles, err, err_size))
         return false;
-    if (c->virtio_rng && !virtio_rng_create(m, c->virtio_rng_seed, false)) return false;
+    if (c->virtio_rng && !virtio_rng_create(m, c->virtio_rng_seed)) return false;
     if (!c->net || !strcmp(c->net, "none")) return true;
-    if (!strncmp(c->net, user, sizeof user - 1))
-        return virtio_net_create(m, c->net + sizeof user - 1, false, err, err_size);
+    if (!strncmp(c->net, user, sizeof user - 1)) return virtio_net_create(m, c->net + sizeof user - 1, err, err_size);
     snprintf(err, err_size, "--net: expected none or user[,hostfwd=...], found '%s'", c->net);
     return false;
 }

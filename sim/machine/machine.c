@@ -67,6 +67,7 @@ struct machine *machine_create(const struct machine_config *c, char *err, size_t
     m->timeout_seconds = c->timeout_seconds;
     m->trace = c->trace;
     m->att = c->att;
+    m->virtio_modern = c->virtio_modern;
     m->trace_exec = c->trace && (c->trace->mask & TRACE_EXEC);
     if (!create_core(m, c) || !board_create(m, c, err, err_size)) {
         m->model = NULL; /* stays the caller's, as the trace does */

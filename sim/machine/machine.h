@@ -207,8 +207,9 @@ struct machine_config {
     unsigned virtio_consoles;
     bool virtio_rng;
     uint64_t virtio_rng_seed;
-    const char *net;   /* "none" or "user[,...]" (sim/dev/net_user.h); may be NULL */
-    int64_t rtc_start; /* what the clock shows at cycle 0: seconds since 1970 */
+    bool virtio_modern; /* virtio devices have no legacy interface */
+    const char *net;    /* "none" or "user[,...]" (sim/dev/net_user.h); may be NULL */
+    int64_t rtc_start;  /* what the clock shows at cycle 0: seconds since 1970 */
     uint64_t max_insns;
     unsigned timeout_seconds;         /* of the host; looked at between slices only */
     const struct hvsim_drive *drives; /* sim/hvsim.h; at most 16 */
@@ -278,6 +279,7 @@ struct machine {
     bool intr_line;            /* the 8259's INTR output */
     uint64_t idle_since;       /* cycle at which the last instruction was executed, as far as skip_time() knows */
     uint64_t poll_due;         /* when the host is looked at again */
+    bool virtio_modern;        /* virtio devices have no legacy interface */
     bool stdin_taken;          /* a device reads standard input */
     struct machine_service service;
     uint64_t pause_insns, pause_cycle; /* stop with STOP_PAUSED at this count, at this cycle; 0: never */

@@ -47,8 +47,9 @@ static bool make_target(struct target *t, const char *model) {
     t->disk = make_disk();
     if (!t->m || !t->disk) return false;
     for (unsigned modern = 0; modern < 2; modern++) {
-        struct device *made[] = {virtio_blk_create(t->m, t->disk, modern), virtio_rng_create(t->m, 1, modern),
-                                 virtio_console_create(t->m, out, 2, modern, err, sizeof err)};
+        t->m->virtio_modern = modern;
+        struct device *made[] = {virtio_blk_create(t->m, t->disk), virtio_rng_create(t->m, 1),
+                                 virtio_console_create(t->m, out, 2, err, sizeof err)};
         for (unsigned i = 0; i < 3; i++) t->device[t->devices++] = (struct virtio *)made[i];
     }
     for (unsigned i = 0; i < t->devices; i++)

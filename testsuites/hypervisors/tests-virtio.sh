@@ -46,7 +46,9 @@ test_virtio() { # NAME . VENDOR KIND
     network_peer "$work/www"
     machine=pc
     [ "$4" != q35 ] || machine=q35
-    run_hvsim "$1" "$3" 2 256 20000000000 "$kernel" --initrd "$initramfs" --machine $machine --drive "$work/disk,if=virtio" \
+    interface=transitional
+    [ "$4" != modern ] || interface=modern
+    run_hvsim "$1" "$3" 2 256 20000000000 "$kernel" --initrd "$initramfs" --machine $machine --virtio $interface --drive "$work/disk,if=virtio" \
         --virtio-console "file:$work/hvc0" --virtio-console "file:$work/hvc1" --virtio-rng=7 --net "user,hostfwd=tcp:$forwarded-:7777" \
         --append "console=ttyS0 hvtest=virtio hvargs=$4,disk,console,rng,net=$web"
     kill $peer_pid

@@ -7,7 +7,8 @@
 
 static struct driver attach(void **state, bool modern) {
     struct driver d;
-    driver_attach(&d, *state, virtio_rng_create(*state, 1, modern));
+    ((struct machine *)*state)->virtio_modern = modern;
+    driver_attach(&d, *state, virtio_rng_create(*state, 1));
     return d;
 }
 

@@ -37,7 +37,7 @@ static struct world *start(bool read_only) {
     struct world *w = calloc(1, sizeof *w);
     open_disk(w, read_only);
     w->m = fixture_machine(3);
-    driver_attach(&w->d, w->m, virtio_blk_create(w->m, w->disk, false));
+    driver_attach(&w->d, w->m, virtio_blk_create(w->m, w->disk));
     for (unsigned i = 0; i < 2; i++) {
         common_put(&w->d, 0, 4, i);
         w->features |= common_get(&w->d, 4, 4) << 32 * i;

@@ -25,7 +25,7 @@ static int setup(void **state) {
         out[i] = (struct sink_config){SINK_FILE, w->path[i]};
     }
     w->m = fixture_machine(1);
-    driver_attach(&w->d, w->m, virtio_console_create(w->m, out, 2, false, err, sizeof err));
+    driver_attach(&w->d, w->m, virtio_console_create(w->m, out, 2, err, sizeof err));
     driver_start(&w->d, MULTIPORT);
     *state = w;
     return 0;
@@ -134,7 +134,7 @@ static void test_console_input_waits_for_the_port_and_for_buffers(void **state) 
     assert_int_equal(pipe(in), 0);
     dup2(in[0], STDIN_FILENO);
     const struct sink_config out = {SINK_STDIO, NULL};
-    driver_attach(&d, m, virtio_console_create(m, &out, 1, false, err, sizeof err));
+    driver_attach(&d, m, virtio_console_create(m, &out, 1, err, sizeof err));
     driver_start(&d, MULTIPORT);
     assert_int_equal(write(in[1], "typed text", 10), 10);
     const struct part six = {BUFFER, 6, PUT};

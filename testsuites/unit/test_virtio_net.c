@@ -9,7 +9,7 @@ enum { RX, TX };
 static struct driver start(void **state, uint64_t features) {
     struct driver d;
     char err[200];
-    driver_attach(&d, *state, virtio_net_create(*state, "", false, err, sizeof err));
+    driver_attach(&d, *state, virtio_net_create(*state, "", err, sizeof err));
     driver_start(&d, features);
     return d;
 }
@@ -118,7 +118,7 @@ static void test_net_options_that_are_wrong_are_told(void **state) {
                                         ",hostfwd=tcp:8080-nowhere:80"};
     for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char err[200] = "";
-        assert_null(virtio_net_create(*state, wrong[i], false, err, sizeof err));
+        assert_null(virtio_net_create(*state, wrong[i], err, sizeof err));
         assert_non_null(strstr(err, "--net"));
     }
 }

@@ -3,7 +3,7 @@
 
 static struct driver start(void **state, uint64_t features) {
     struct driver d;
-    driver_attach(&d, *state, virtio_rng_create(*state, 1, false));
+    driver_attach(&d, *state, virtio_rng_create(*state, 1));
     d.size = 16;
     driver_start(&d, features);
     return d;
