@@ -106,7 +106,7 @@ static void ide_access(struct machine *m, struct rng *r) {
         port_write(m, base + 0x206, 1, one_in(r, 2) ? 0 : (uint32_t)rng_next(r));
         break;
     case 9:
-        port_write(m, base + 6, 1, one_in(r, 2) ? 0xE0 : (uint32_t)rng_next(r));
+        port_write(m, base + 6, 1, (one_in(r, 2) ? 0xE0 : 0xF0) | (uint32_t)(one_in(r, 4) ? rng_next(r) & 15 : 0));
         break;
     case 10:
         port_read(m, (uint16_t)(base + below(r, 8)), 1u << below(r, 3));
@@ -187,18 +187,20 @@ static bool make_image(char path[32]) {
     return ok;
 }
 
-/* Disk and CD-ROM on both adapters; the last disk's image is cut after it was opened. */
+/* Disks and CD-ROMs on both adapters; the last disk's image is cut after it was opened. */
 static struct machine *make_machine(const char *model, char *err, size_t size) {
     char path[32], cut[32];
     if (!make_image(path) || !make_image(cut)) return NULL;
     const struct hvsim_drive drives[] = {
-        {.path = path,   .interface = HVSIM_IF_IDE},
-        {.path = path,   .interface = HVSIM_IF_IDE, .cdrom = true},
-        {.path = path,              .interface = HVSIM_IF_AHCI                           },
-        {.path = path,              .interface = HVSIM_IF_AHCI, .cdrom = true},
-        {.path = cut, .interface = HVSIM_IF_AHCI                         }
+        {.path = path, .interface = HVSIM_IF_IDE,  .cdrom = false},
+        {.path = path, .interface = HVSIM_IF_IDE,  .cdrom = false},
+        {.path = path, .interface = HVSIM_IF_IDE,  .cdrom = true },
+        {.path = path, .interface = HVSIM_IF_IDE,  .cdrom = true },
+        {.path = path, .interface = HVSIM_IF_AHCI, .cdrom = false},
+        {.path = path, .interface = HVSIM_IF_AHCI, .cdrom = true },
+        {.path = cut,  .interface = HVSIM_IF_AHCI, .cdrom = false},
     };
-    struct machine_config c = {.ram_size = RAM_BYTES, .cpus = 1, .drives = drives, .drive_count = 5};
+    struct machine_config c = {.ram_size = RAM_BYTES, .cpus = 1, .drives = drives, .drive_count = 7};
     c.model = model_parse(model, err, (unsigned)size);
     struct machine *m = c.model ? machine_create(&c, err, size) : NULL;
     if (truncate(cut, 70000) != 0) fputs("fuzz_disk: the image stays whole\n", stderr);
