@@ -16,6 +16,8 @@ $(HV_OUT)/base.cpio.gz: $(HV_COMMON)
 	@$(HV)/initramfs.sh $@ $(HV_MODULES)
 $(HV_OUT)/kvm.cpio.gz: $(HV_COMMON) $(HV_OUT)/kvmtest
 	@$(HV)/initramfs.sh $@ $(HV_MODULES) --file $(HV_OUT)/kvmtest:bin/kvmtest
+$(HV_OUT)/storage.cpio: $(HV_COMMON)
+	@$(HV)/initramfs.sh $@ --modules ata_piix,ahci,sd_mod,sr_mod,crc32c_generic,ext4,isofs
 $(HV_OUT)/virtio.cpio: $(HV_COMMON)
 	@$(HV)/initramfs.sh $@ --modules virtio_pci,virtio_blk,virtio_console,virtio-rng,virtio_net,crc32c_generic,ext4
 $(HV_OUT)/xen.cpio: $(HV_COMMON) $(HV_OUT)/base.cpio.gz
