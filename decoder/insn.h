@@ -77,8 +77,8 @@ enum insn_form {
 
 /* Offsets of registers inside cpu->gpr are kept in bytes, so that 8-bit operands (AH = offset 1 of RAX) need no test:
  * REG_ZERO is a register that always reads 0 (absent base or index, absent operand), REG_RIPBASE the RIP of the start
- * of the current linear page (base of RIP-relative operands), REG_4GIB one that always reads 2^32: the index of sums of a
- * displacement and an offset in the page that 32 bits do not hold. */
+ * of the current linear page (base of RIP-relative operands), REG_4GIB one that always reads 2^32: the index of sums of
+ * a displacement and an offset in the page that 32 bits do not hold. */
 #define REG_OFF(n)  ((uint8_t)((n)*8))
 #define REG_ZERO    REG_OFF(16)
 #define REG_RIPBASE REG_OFF(17)

@@ -144,8 +144,9 @@ static inline int64_t f80_to_int(struct fpu_regs *f, const struct f80 *a, unsign
 void f80_to_bcd(struct fpu_regs *f, uint8_t bcd[10], const struct f80 *a);
 
 /* The transcendental instructions. On a host with an x87 unit its results; else, and with
- * f->host.portable_transcendentals, those of sim/fp/x87_trans.c, which may differ in the last bit. x is ST(0), y is ST(1). fsin, fcos, fsincos and fptan set C2 and leave x as the
- * result when |x| >= 2^63; then, and with an unmasked IE or DE, nothing is to be pushed. */
+ * f->host.portable_transcendentals, those of sim/fp/x87_trans.c, which may differ in the last bit. x is ST(0), y is
+ * ST(1). fsin, fcos, fsincos and fptan set C2 and leave x as the result when |x| >= 2^63; then, and with an unmasked IE
+ * or DE, nothing is to be pushed. */
 #define F80_BINARY(op)                                                                                                 \
     static inline void f80_##op(struct fpu_regs *f, struct f80 *d, const struct f80 *x, const struct f80 *y) {         \
         F80_HOST_TRANS(f, host_f80_##op(f, d, y, x));                                                                  \
