@@ -357,10 +357,14 @@ static void load_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
  * inexact or special, or the integer 0. */
 static void neutralize(struct vx *x, const union vec **source, union vec *copy, unsigned log2, unsigned n,
                        bool integer) {
-    static const uint64_t zero = 0, four[4] = {0, 0x4400, 0x40800000, 0x4010000000000000};
-    *copy = **source;
-    for (unsigned j = 0; j < n; j++)
-        if (!(x->k >> j & 1)) memcpy(&copy->u8[j << log2], integer ? &zero : &four[log2], 1u << log2);
+    static const uint64_t four[4] = {0, 0x4400440044004400, 0x4080000040800000, 0x4010000000000000};
+    const uint64_t neutral = integer ? 0 : four[log2];
+    const union vec *const from = *source;
+    uint64_t k = x->k;
+    for (unsigned q = 0; q < 8; q++, k >>= 8 >> log2) {
+        const uint64_t m = q * 8 < n << log2 ? vec_byte_mask((unsigned)k, log2) : ~0ull;
+        copy->u64[q] = (from->u64[q] & m) | (neutral & ~m);
+    }
     *source = copy;
 }
 
@@ -398,36 +402,11 @@ void vec_begin_evex(struct cpu *cpu, const struct insn *i, uint32_t desc) {
     if (desc & V_TO) x->k &= elements_mask(x, desc);
 }
 
-/* All ones in the bytes of the elements, 1 << esz bytes each, for which the lowest bits of k are 1; eight bytes of them
- */
-static inline uint64_t byte_mask(unsigned k, unsigned esz) {
-#define B(n) ((n)&1 ? 0xFFu : 0) | ((n)&2 ? 0xFF00u : 0) | ((n)&4 ? 0xFF0000u : 0) | ((n)&8 ? 0xFF000000u : 0)
-#define W(n)                                                                                                           \
-    ((n)&1 ? 0xFFFFull : 0) | ((n)&2 ? 0xFFFFull << 16 : 0) | ((n)&4 ? 0xFFFFull << 32 : 0) |                          \
-        ((n)&8 ? 0xFFFFull << 48 : 0)
-#define ALL(X) X(0), X(1), X(2), X(3), X(4), X(5), X(6), X(7), X(8), X(9), X(10), X(11), X(12), X(13), X(14), X(15)
-    static const uint32_t of_bytes[16] = {ALL(B)};
-    static const uint64_t of_words[16] = {ALL(W)};
-#undef B
-#undef W
-#undef ALL
-    switch (esz) {
-    case 0:
-        return of_bytes[k & 15] | (uint64_t)of_bytes[k >> 4 & 15] << 32;
-    case 1:
-        return of_words[k & 15];
-    case 2:
-        return (k & 1 ? 0xFFFFFFFFull : 0) | (k & 2 ? 0xFFFFFFFFull << 32 : 0);
-    default:
-        return k & 1 ? ~0ull : 0;
-    }
-}
-
 void vec_write_masked(struct cpu *cpu, unsigned n, const union vec *v, unsigned bytes, unsigned esz, uint64_t k,
                       bool zero) {
     union vec *d = &cpu->vec.zmm[n & 31];
     for (unsigned q = 0; q < (bytes + 7) / 8; q++, k >>= 8 >> esz) {
-        const uint64_t m = byte_mask((unsigned)k, esz);
+        const uint64_t m = vec_byte_mask((unsigned)k, esz);
         d->u64[q] = (v->u64[q] & m) | (zero ? 0 : d->u64[q] & ~m);
     }
     if (bytes & 7) d->u64[bytes / 8] &= ~0ull >> (64 - 8 * (bytes & 7));

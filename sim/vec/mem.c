@@ -62,10 +62,7 @@ static __attribute__((noinline)) void store_slow(struct cpu *cpu, const struct i
     }
 }
 
-void vec_load(struct cpu *cpu, const struct insn *i, void *buf, unsigned size) {
-    uint64_t la = vec_linear(cpu, i, size, MEM_READ);
-    const void *p = host_of(cpu, la, size, false);
-    if (unlikely(!p)) return load_slow(cpu, i, la, buf, size);
+static inline void copy(void *buf, const void *p, unsigned size) {
     switch (size) {
     case 16:
         memcpy(buf, p, 16);
@@ -79,10 +76,20 @@ void vec_load(struct cpu *cpu, const struct insn *i, void *buf, unsigned size) {
     case 4:
         memcpy(buf, p, 4);
         break;
+    case 64:
+        memcpy(buf, p, 64);
+        break;
     default:
         memcpy(buf, p, size);
         break;
     }
+}
+
+void vec_load(struct cpu *cpu, const struct insn *i, void *buf, unsigned size) {
+    uint64_t la = vec_linear(cpu, i, size, MEM_READ);
+    const void *p = host_of(cpu, la, size, false);
+    if (unlikely(!p)) return load_slow(cpu, i, la, buf, size);
+    copy(buf, p, size);
 }
 
 void vec_store(struct cpu *cpu, const struct insn *i, const void *buf, unsigned size) {
@@ -128,11 +135,8 @@ void vec_load_masked(struct cpu *cpu, const struct insn *i, void *buf, unsigned 
     k &= all_of(n);
     if (unmasked(i, n, k) || (i->venc & VEC_NF)) return vec_load(cpu, i, buf, size);
     check_alignment(cpu, i, size, k);
-    const void *all = whole(cpu, i, size, false);
-    if (likely(all != NULL)) {
-        memcpy(buf, all, size);
-        return;
-    }
+    const void *const all = whole(cpu, i, size, false);
+    if (likely(all != NULL)) return copy(buf, all, size);
     memset(buf, 0, size);
     for (; k; k &= k - 1) {
         unsigned j = (unsigned)__builtin_ctzll(k);
@@ -167,10 +171,25 @@ void vec_probe_masked(struct cpu *cpu, const struct insn *i, unsigned esz, unsig
         probe_elements(cpu, i, esz, n, k);
 }
 
+/* Memory that is at hand is written as it was where the mask keeps elements out. */
+static void blend(char *to, const char *from, unsigned size, unsigned esz, uint64_t k) {
+    for (unsigned at = 0; at < size; at += 8, k >>= 8 >> esz) {
+        const uint64_t m = vec_byte_mask((unsigned)k, esz);
+        uint64_t old, new;
+        memcpy(&old, to + at, 8);
+        memcpy(&new, from + at, 8);
+        new = (new &m) | (old & ~m);
+        memcpy(to + at, &new, 8);
+    }
+}
+
 void vec_store_masked(struct cpu *cpu, const struct insn *i, const void *buf, unsigned esz, unsigned n, uint64_t k) {
     unsigned size = n << esz, bytes = 1u << esz;
     k &= all_of(n);
     if (unmasked(i, n, k) || (k == all_of(n) && whole(cpu, i, size, true))) return vec_store(cpu, i, buf, size);
+    check_alignment(cpu, i, size, k);
+    char *const all = whole(cpu, i, size, true);
+    if (likely(all && size >= 8)) return blend(all, buf, size, esz, k);
     if (i->venc & VEC_NF)
         probe_whole(cpu, i, size);
     else

@@ -123,6 +123,31 @@ void vec_probe_masked(struct cpu *cpu, const struct insn *i, unsigned esz, unsig
 
 /* ---- write-back ---- */
 
+/* All ones in the bytes of the elements, 1 << esz bytes each, for which the lowest bits of k are 1; eight bytes of them
+ */
+static inline uint64_t vec_byte_mask(unsigned k, unsigned esz) {
+#define B(n) ((n)&1 ? 0xFFu : 0) | ((n)&2 ? 0xFF00u : 0) | ((n)&4 ? 0xFF0000u : 0) | ((n)&8 ? 0xFF000000u : 0)
+#define W(n)                                                                                                           \
+    ((n)&1 ? 0xFFFFull : 0) | ((n)&2 ? 0xFFFFull << 16 : 0) | ((n)&4 ? 0xFFFFull << 32 : 0) |                          \
+        ((n)&8 ? 0xFFFFull << 48 : 0)
+#define ALL(X) X(0), X(1), X(2), X(3), X(4), X(5), X(6), X(7), X(8), X(9), X(10), X(11), X(12), X(13), X(14), X(15)
+    static const uint32_t of_bytes[16] = {ALL(B)};
+    static const uint64_t of_words[16] = {ALL(W)};
+#undef B
+#undef W
+#undef ALL
+    switch (esz) {
+    case 0:
+        return of_bytes[k & 15] | (uint64_t)of_bytes[k >> 4 & 15] << 32;
+    case 1:
+        return of_words[k & 15];
+    case 2:
+        return (k & 1 ? 0xFFFFFFFFull : 0) | (k & 2 ? 0xFFFFFFFFull << 32 : 0);
+    default:
+        return k & 1 ? ~0ull : 0;
+    }
+}
+
 /* Clear register n above `bytes`. */
 static inline void vec_clear_above(struct cpu *cpu, unsigned n, unsigned bytes) {
     for (unsigned q = bytes / 8; q < 8; q++) cpu->vec.zmm[n].u64[q] = 0;

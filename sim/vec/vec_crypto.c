@@ -6,40 +6,37 @@
 /* ---- AES: byte 4 * column + row of a lane is one byte of the state ---- */
 
 /* SubBytes after ShiftRows, which moves row n by n columns: to the left, or with `step` -1 back to the right. */
-static void substitute(uint8_t *r, const uint8_t *a, const uint8_t *box, int step) {
+static inline void substitute(uint32_t *r, const uint8_t *a, const uint8_t *box, int step) {
     for (int column = 0; column < 4; column++)
-        for (int row = 0; row < 4; row++) r[4 * column + row] = box[a[4 * ((column + step * row) & 3) + row]];
+        r[column] = box[a[4 * column]] | box[a[4 * ((column + step) & 3) + 1]] << 8 |
+                    box[a[4 * ((column + 2) & 3) + 2]] << 16 | (uint32_t)box[a[4 * ((column - step) & 3) + 3]] << 24;
 }
 
+/* Four bytes at once, row 0 in the lowest: each doubled in the field; the column turned by so many rows */
+static inline uint32_t double_bytes(uint32_t v) { return (v & 0x7F7F7F7F) << 1 ^ (v >> 7 & 0x01010101) * 0x1B; }
+static inline uint32_t turned(uint32_t v, unsigned rows) { return v >> (8 * rows) | v << (32 - 8 * rows); }
+
 /* Each column times {03}x^3 + {01}x^2 + {01}x + {02} */
-static void mix_columns(uint8_t *s) {
-    for (uint8_t *c = s; c < s + 16; c += 4) {
-        const uint8_t all = c[0] ^ c[1] ^ c[2] ^ c[3], first = c[0];
-        for (unsigned row = 0; row < 4; row++) {
-            const uint8_t next = row < 3 ? c[row + 1] : first;
-            c[row] ^= (uint8_t)(all ^ gf8_double(c[row] ^ next));
-        }
+static void mix_columns(uint32_t *s) {
+    for (unsigned column = 0; column < 4; column++) {
+        const uint32_t v = s[column], next = turned(v, 1), twice = double_bytes(v ^ next);
+        s[column] = twice ^ next ^ turned(v, 2) ^ turned(v, 3);
     }
 }
 /* The inverse: the difference between the two matrices is the product of {04}x^2 + {05} and the first. */
-static void inverse_mix_columns(uint8_t *s) {
-    for (uint8_t *c = s; c < s + 16; c += 4) {
-        const uint8_t even = gf8_double(gf8_double(c[0] ^ c[2])), odd = gf8_double(gf8_double(c[1] ^ c[3]));
-        c[0] ^= even;
-        c[1] ^= odd;
-        c[2] ^= even;
-        c[3] ^= odd;
-    }
+static void inverse_mix_columns(uint32_t *s) {
+    for (unsigned column = 0; column < 4; column++)
+        s[column] ^= double_bytes(double_bytes(s[column] ^ turned(s[column], 2)));
     mix_columns(s);
 }
 
 #define AES_ROUND(name, box, step, mix)                                                                                \
     static void k_##name(struct vx *x) {                                                                               \
         EACH_LANE(o) {                                                                                                 \
-            uint8_t s[16];                                                                                             \
+            uint32_t s[4];                                                                                             \
             substitute(s, &x->a->u8[o], box, step);                                                                    \
             mix;                                                                                                       \
-            for (unsigned n = 0; n < 16; n++) x->r.u8[o + n] = s[n] ^ x->b->u8[o + n];                                 \
+            for (unsigned n = 0; n < 4; n++) x->r.u32[o / 4 + n] = s[n] ^ x->b->u32[o / 4 + n];                        \
         }                                                                                                              \
     }
 AES_ROUND(aesenc, gf8_sbox, 1, mix_columns(s))
@@ -49,7 +46,7 @@ AES_ROUND(aesdeclast, gf8_inverse_sbox, -1, (void)0)
 
 static void k_aesimc(struct vx *x) {
     memcpy(&x->r, x->b, 16);
-    inverse_mix_columns(x->r.u8);
+    inverse_mix_columns(x->r.u32);
 }
 
 static uint32_t substitute_word(uint32_t v) {
@@ -66,14 +63,26 @@ static void k_aeskeygen(struct vx *x) {
     }
 }
 
-/* ---- carry-less multiplication: four bits of a factor at a time ---- */
+/* ---- carry-less multiplication, by multiplications of every fifth bit ---- */
 
+/* Of every fifth bit there are at most 13, so that the sums of a product's digits stay below 2^5: its own lowest bits
+ * are the carry-less product's, whatever the carries do above them. */
+#define FIFTHS ((unsigned __int128)0x2108421084210842 << 64 | 0x1084210842108421)
 static unsigned __int128 clmul(uint64_t a, uint64_t b) {
-    unsigned __int128 multiple[16] = {0, a}, r = 0;
-    for (unsigned n = 2; n < 16; n++) multiple[n] = n & 1 ? multiple[n - 1] ^ a : multiple[n / 2] << 1;
-    for (int shift = 60; shift >= 0; shift -= 4) r = r << 4 ^ multiple[b >> shift & 15];
-    return r;
+    static const uint64_t every_fifth = 0x1084210842108421;
+    uint64_t x[5], y[5];
+    for (unsigned n = 0; n < 5; n++) {
+        x[n] = a & every_fifth << n;
+        y[n] = b & every_fifth << n;
+    }
+#define P(m, n)            ((unsigned __int128)x[m] * y[n])
+#define SUM(v, w, z, s, t) (P(0, v) ^ P(1, w) ^ P(2, z) ^ P(3, s) ^ P(4, t))
+    return (SUM(0, 4, 3, 2, 1) & FIFTHS) | (SUM(1, 0, 4, 3, 2) & FIFTHS << 1) | (SUM(2, 1, 0, 4, 3) & FIFTHS << 2) |
+           (SUM(3, 2, 1, 0, 4) & FIFTHS << 3) | (SUM(4, 3, 2, 1, 0) & FIFTHS << 4);
+#undef SUM
+#undef P
 }
+#undef FIFTHS
 static void k_clmul(struct vx *x) {
     EACH_LANE(o) {
         const unsigned __int128 r = clmul(x->a->u64[o / 8 + (x->imm & 1)], x->b->u64[o / 8 + (x->imm >> 4 & 1)]);

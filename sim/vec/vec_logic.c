@@ -9,11 +9,17 @@ INT_BINARY(xor, u, 64, a ^ b)
 
 /* Bit n of the immediate: the result where destination, first and second source are the bits of n. */
 static void k_ternlog(struct vx *x) {
+    uint64_t low[4], change[4]; /* for each pair of n: the result where b is 0, and what changes where it is 1 */
+    for (unsigned n = 0; n < 4; n++) {
+        low[n] = 0ull - (x->imm >> (2 * n) & 1);
+        change[n] = low[n] ^ (0ull - (x->imm >> (2 * n + 1) & 1));
+    }
     EACH(64) {
-        uint64_t r = 0, d = x->r.u64[j], a = x->a->u64[j], b = x->b->u64[j];
-        for (unsigned n = 0; n < 8; n++)
-            if (x->imm >> n & 1) r |= (n & 4 ? d : ~d) & (n & 2 ? a : ~a) & (n & 1 ? b : ~b);
-        x->r.u64[j] = r;
+        const uint64_t d = x->r.u64[j], a = x->a->u64[j], b = x->b->u64[j];
+        const uint64_t d0a0 = low[0] ^ (b & change[0]), d0a1 = low[1] ^ (b & change[1]);
+        const uint64_t d1a0 = low[2] ^ (b & change[2]), d1a1 = low[3] ^ (b & change[3]);
+        const uint64_t d0 = d0a0 ^ (a & (d0a0 ^ d0a1)), d1 = d1a0 ^ (a & (d1a0 ^ d1a1));
+        x->r.u64[j] = d0 ^ (d & (d0 ^ d1));
     }
 }
 
