@@ -21,6 +21,7 @@ struct device *pciconf_create(struct machine *m);
 struct device *port80_create(struct machine *m);
 struct device *ferr_create(struct machine *m);
 struct device *testdev_create(struct machine *m); /* only for machine_config.test_device */
+bool pcitestdev_create(struct machine *m);        /* the same */
 /* Flash at [base, base+size) with these contents; changes go to the file at `path` when the machine ends (NULL:
  * nowhere).
  */

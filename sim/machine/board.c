@@ -34,7 +34,7 @@ bool board_create(struct machine *m, const struct machine_config *c, char *err, 
     bool chipset = m->kind == MACHINE_Q35 ? q35_create(m) && ich9_create(m) : i440fx_create(m) && piix_create(m);
     bool rest = pit_create(m) && hpet_create(m) && rtc_create(m, c->rtc_start) && pciconf_create(m) &&
                 port80_create(m) && exitport_create(m);
-    if (c->test_device && !testdev_create(m)) return false;
+    if (c->test_device && !(testdev_create(m) && pcitestdev_create(m))) return false;
     if (!m->pic || !m->ioapic || !m->kbc || !m->ferr || !chipset || !rest) return false;
     if (c->vga && !(m->vga = vga_create(m))) return false;
     return uart_create(m, UART_COM1, &c->serial, err, err_size) &&

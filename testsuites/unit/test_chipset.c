@@ -397,6 +397,45 @@ static void test_com2_interrupts_by_irq_3(void **state) {
     assert_false(irq_asserted(m, 3));
 }
 
+/* ---- the PCI test device, as kvm-unit-tests goes through it ---- */
+
+static unsigned tests_passed(struct machine *m, bool ports, uint64_t base) {
+    for (unsigned n = 0;; n++) {
+        uint64_t at[4];
+        if (ports)
+            port_write(m, (uint16_t)base, 1, n);
+        else
+            mmio_write(m, base, 1, n);
+        for (unsigned i = 0; i < 4; i++)
+            at[i] = ports ? port_read(m, (uint16_t)(base + 4 * i), 4) : mmio_read(m, base + 4 * i, 4);
+        if (at[3] || (at[0] >> 8 & 0xFF) != 1) return n;
+        for (unsigned i = 0; i < 16; i++) {
+            if (ports)
+                port_write(m, (uint16_t)(base + at[1]), 1, (uint32_t)at[2]);
+            else
+                mmio_write(m, base + at[1], 1, at[2]);
+        }
+        if ((ports ? port_read(m, (uint16_t)(base + 12), 4) : mmio_read(m, base + 12, 4)) != 16) return n;
+    }
+}
+
+static void test_pci_test_device_counts_writes(void **state) {
+    struct machine *m = *state;
+    uint8_t devfn = PCI_DEVFN(3, 0);
+    assert_true(pcitestdev_create(m));
+    platform_setup(m);
+    assert_int_equal(get(m, devfn, 0, 4), 0x00051B36);
+    uint64_t memory = get(m, devfn, PCI_BAR0, 4) & ~15u, ports = get(m, devfn, PCI_BAR0 + 4, 4) & ~3u;
+    assert_int_equal(memory, m->chipset->window);
+    assert_int_equal(ports, PORTS_FROM);
+    assert_int_equal(tests_passed(m, false, memory), 3);
+    assert_int_equal(tests_passed(m, true, ports), 3);
+    mmio_write(m, memory, 1, 2); /* only one value counts */
+    mmio_write(m, memory + 0x802, 1, 0xFB);
+    assert_int_equal(mmio_read(m, memory + 12, 4), 0);
+    assert_int_equal(mmio_read(m, memory + 16, 4), 'm' | 'm' << 8 | 'i' << 16 | 'o' << 24);
+}
+
 #define TEST_BOTH(name) TEST(name), TEST_Q35(name)
 
 int main(void) {
@@ -422,6 +461,7 @@ int main(void) {
         TEST(test_reset_goes_on_when_firmware_started_the_machine),
         TEST(test_reset_ends_the_run_of_a_loaded_image),
         TEST_BOTH(test_reset_brings_chipset_and_processors_back_and_keeps_memory),
+        TEST_BOTH(test_pci_test_device_counts_writes),
         TEST(test_com2_interrupts_by_irq_3),
         TEST_BOTH(test_setup_leaves_the_board_as_firmware_does),
     };
