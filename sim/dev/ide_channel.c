@@ -117,7 +117,7 @@ static void stop(struct ide_channel *c) {
 }
 
 void ide_channel_reset(struct ide_channel *c) {
-    timer_init(&c->timer, on_timer, c);
+    if (!c->timer.fn) timer_init(&c->timer, on_timer, c);
     c->device = c->control = 0;
     c->master = (struct ide_master){0};
     stop(c);

@@ -326,6 +326,24 @@ static void test_ahci_empty_port_fails_commands(void **state) {
     assert_int_equal(pget(m, DISK, 0x00), 0);
 }
 
+static void count_calls(void *arg) { ++*(unsigned *)arg; }
+
+static void test_ahci_reset_of_the_machine_ends_commands_and_no_other_timer(void **state) {
+    struct machine *m = *state;
+    struct timer later;
+    unsigned calls = 0;
+    timer_init(&later, count_calls, &calls);
+    put_command(m, DISK, 0, &(struct command){.code = FLUSH_EXT}, 0);
+    pset(m, DISK, CI, 1);
+    timer_arm(m, &later, m->timers->due + 1);
+    m->pci->function[AHCI]->dev.ops->reset(&m->pci->function[AHCI]->dev);
+    fixture_advance(m, STORAGE_WAIT);
+    assert_int_equal(calls, 1);
+    const struct ahci *a = (const struct ahci *)m->pci->function[AHCI];
+    assert_int_equal(a->port[DISK].ci, 0);
+    assert_int_equal(a->port[DISK].ssts, 0x123);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST_AHCI(test_ahci_ports_have_link_and_signature),
@@ -342,6 +360,7 @@ int main(void) {
         TEST_AHCI(test_ahci_interrupt_by_pin_and_by_message),
         TEST_AHCI(test_ahci_index_and_data_ports_reach_the_registers),
         TEST_AHCI(test_ahci_empty_port_fails_commands),
+        TEST_AHCI(test_ahci_reset_of_the_machine_ends_commands_and_no_other_timer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

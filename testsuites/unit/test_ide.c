@@ -294,6 +294,24 @@ static void test_ide_selecting_the_other_device_in_a_packet_is_harmless(void **s
     assert_int_equal(inb(m, CDROM + 7) & ATA_STATUS_BSY, 0);
 }
 
+static void count_calls(void *arg) { ++*(unsigned *)arg; }
+
+static void test_ide_reset_of_the_machine_ends_a_command_and_no_other_timer(void **state) {
+    struct machine *m = *state;
+    struct timer later;
+    unsigned calls = 0;
+    timer_init(&later, count_calls, &calls);
+    ide_lba(m, DISK, 0, 1);
+    outb(m, DISK + 7, READ);
+    timer_arm(m, &later, m->timers->due + 1);
+    m->pci->function[IDE]->dev.ops->reset(&m->pci->function[IDE]->dev);
+    fixture_advance(m, STORAGE_WAIT);
+    assert_int_equal(calls, 1);
+    assert_false(ide_irq(m, DISK));
+    storage_config(m, IDE, PCI_COMMAND, 2, PCI_COMMAND_IO);
+    assert_int_equal(inb(m, DISK + 7), GOOD);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST_IDE(test_ide_identify_tells_size_and_sums_to_zero),
@@ -314,6 +332,7 @@ int main(void) {
         TEST_IDE(test_ide_features_set_mode_and_cache),
         TEST_IDE(test_ide_smart_says_that_all_is_well),
         TEST_IDE(test_ide_ports_follow_the_decode_bits),
+        TEST_IDE(test_ide_reset_of_the_machine_ends_a_command_and_no_other_timer),
         TEST_IDE(test_ide_selecting_the_other_device_in_a_packet_is_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
