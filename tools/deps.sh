@@ -10,7 +10,7 @@ group() {
     test) echo libcmocka-dev python3 qemu-utils seabios ovmf xvfb xauth xdotool x11-utils openbox imagemagick libsdl2-2.0-0 ;;
     lint) echo clang-format clang-tidy cppcheck python3 ;;
     asan) echo libasan8 libubsan1 ;;
-    peers) echo qemu-system-x86 qemu-utils e2fsprogs bochs bochs-x bochsbios vgabios grub-pc-bin grub-common xorriso mtools xvfb xauth python3 ;;
+    peers) echo qemu-system-x86 qemu-utils e2fsprogs bochs bochs-x bochsbios vgabios grub-pc-bin grub-common xorriso mtools seabios ovmf xvfb xauth python3 ;;
     man) echo groff-base ;;
     *)
         echo "tools/deps.sh: unknown group '$1': use build, clang, test, lint, asan, peers or man" >&2
