@@ -1,5 +1,5 @@
 # Random guests. FUZZ_ARGS passes options on, e.g. FUZZ_ARGS="-n 20 -s 7".
-FUZZERS := fuzz_modes fuzz_virt fuzz_virtio fuzz_devices fuzz_disk fuzz_load
+FUZZERS := fuzz_modes fuzz_virt fuzz_virtio fuzz_devices fuzz_disk fuzz_load fuzz_display
 
 $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: testsuites/fuzz/%.c testsuites/fuzz/guest.c $(BUILD)/libhvsim.a
 	@mkdir -p $(@D)
@@ -13,5 +13,6 @@ test-fuzz: $(FUZZERS:%=$(BUILD)/%)
 	$(BUILD)/fuzz_devices $(FUZZ_ARGS)
 	$(BUILD)/fuzz_disk $(FUZZ_ARGS)
 	$(BUILD)/fuzz_load
+	$(BUILD)/fuzz_display $(FUZZ_ARGS)
 TEST_TARGETS += test-fuzz
 -include $(FUZZERS:%=$(BUILD)/%.d)
