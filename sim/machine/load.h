@@ -125,4 +125,20 @@ void boot_long(struct cpu *cpu, uint64_t entry, const struct support *s);
 
 bool machine_load(struct machine *m, const struct hvsim_image *image, char *err, size_t err_size);
 
+/* ---- the screen (load_video.c) ---- */
+
+struct video_request { /* 0: no preference */
+    bool text;
+    uint32_t width, height, bpp;
+};
+enum video_type { VIDEO_RGB = 1, VIDEO_TEXT = 2, VIDEO_NONE = 255 }; /* as both multiboot specifications number them */
+struct video {
+    uint64_t address;
+    uint32_t pitch, width, height; /* bytes; pixels, or characters of a text mode */
+    uint8_t bpp, type;
+    uint8_t fields[6]; /* VIDEO_RGB: lowest bit and number of bits of red, green, blue */
+};
+/* Sets the mode, or leaves text mode 3 when it can't be had. */
+struct video load_video(const struct machine *m, const struct video_request *want);
+
 #endif

@@ -30,7 +30,13 @@ typedef unsigned long long ull;
 #define INITRD_ALIGN     PAGE_SIZE
 #define CPIO_ALIGN       4u /* "Early userspace support": archives that follow each other are aligned so */
 
-enum { /* the fields of boot_params in use: offset */
+enum {                        /* the fields of boot_params in use: offset */
+       BP_VIDEO_MODE = 0x006, /* "struct screen_info", which boot_params begins with */
+       BP_VIDEO_COLS = 0x007,
+       BP_VIDEO_EGA_BX = 0x00A,
+       BP_VIDEO_LINES = 0x00E,
+       BP_VIDEO_IS_VGA = 0x00F,
+       BP_VIDEO_POINTS = 0x010,
        BP_ACPI_RSDP = 0x070,
        BP_E820_ENTRIES = 0x1E8,
        BP_E820_TABLE = 0x2D0,
@@ -168,6 +174,16 @@ struct placed {
     uint64_t params, kernel, initrd, initrd_size, cmdline;
 };
 
+/* Text mode 3, as the kernel's real-mode part would have found it through the BIOS */
+static void tell_screen(uint8_t *bp) {
+    bp[BP_VIDEO_MODE] = 3;
+    bp[BP_VIDEO_COLS] = 80;
+    bp[BP_VIDEO_LINES] = 25;
+    bp[BP_VIDEO_IS_VGA] = 1;
+    bp[BP_VIDEO_POINTS] = 16;
+    bp[BP_VIDEO_EGA_BX] = 3; /* colour, 256 KiB */
+}
+
 static void fill_params(const struct loader *l, const struct placed *w, uint8_t *bp) {
     /* "32-bit Boot Protocol": the setup header is copied whole; the jump over it says where it ends */
     const uint8_t *f = l->image.data;
@@ -181,6 +197,7 @@ static void fill_params(const struct loader *l, const struct placed *w, uint8_t 
     put_le(bp + BP_RAMDISK_IMAGE, w->initrd, 4);
     put_le(bp + BP_RAMDISK_SIZE, w->initrd_size, 4);
     put_le(bp + BP_CMD_LINE_PTR, w->cmdline, 4);
+    if (l->m->vga) tell_screen(bp);
     put_le(bp + BP_ACPI_RSDP, acpi_rsdp(l->m), 8);
     struct memory_area area[MEMORY_AREAS];
     unsigned n = memory_areas(l->m, area);

@@ -18,6 +18,10 @@ typedef unsigned long long ull;
 #define INFO_MODULES (1u << 3)
 #define INFO_MMAP    (1u << 6)
 #define INFO_LOADER  (1u << 9)
+#define INFO_SCREEN  (1u << 12)
+
+#define FLAG_VIDEO (1u << 2)
+#define VIDEO_AT   32 /* in the header: mode_type, width, height, depth */
 
 struct address_fields {
     uint32_t header_addr, load_addr, load_end_addr, bss_end_addr, entry_addr;
@@ -25,9 +29,12 @@ struct address_fields {
 
 struct info { /* "Boot information format", up to the last field in use */
     uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4], mmap_length, mmap_addr;
-    uint32_t drives_length, drives_addr, config_table, boot_loader_name;
-};
-_Static_assert(sizeof(struct info) == 68, "the specification's layout");
+    uint32_t drives_length, drives_addr, config_table, boot_loader_name, apm_table, vbe[4];
+    uint64_t framebuffer_addr;
+    uint32_t framebuffer_pitch, framebuffer_width, framebuffer_height;
+    uint8_t framebuffer_bpp, framebuffer_type, color_info[6];
+} __attribute__((packed));
+_Static_assert(sizeof(struct info) == 116, "the specification's layout");
 
 struct info_module {
     uint32_t start, end, string, reserved;
@@ -143,7 +150,26 @@ static void put_memory(struct writer *w, struct info *info, const struct machine
     info->mem_upper = (uint32_t)((m->low_size - 0x100000) >> 10);
 }
 
-static bool write_info(struct loader *l, const struct modules *ms, const char *cmdline, uint32_t *where) {
+/* "The graphics fields of Multiboot header" are a wish. */
+static void put_screen(struct info *info, const struct loader *l, uint32_t header) {
+    const struct file *f = &l->image;
+    if (!(get32(f->data + header + 4) & FLAG_VIDEO) || f->size - header < VIDEO_AT + 16) return;
+    const uint8_t *p = f->data + header + VIDEO_AT;
+    struct video v =
+        load_video(l->m, &(struct video_request){get32(p) == 1, get32(p + 4), get32(p + 8), get32(p + 12)});
+    if (v.type == VIDEO_NONE) return;
+    info->flags |= INFO_SCREEN;
+    info->framebuffer_addr = v.address;
+    info->framebuffer_pitch = v.pitch;
+    info->framebuffer_width = v.width;
+    info->framebuffer_height = v.height;
+    info->framebuffer_bpp = v.bpp;
+    info->framebuffer_type = v.type;
+    memcpy(info->color_info, v.fields, sizeof v.fields);
+}
+
+static bool write_info(struct loader *l, uint32_t header, const struct modules *ms, const char *cmdline,
+                       uint32_t *where) {
     size_t size = info_size(ms, cmdline);
     uint64_t base;
     if (!load_find(l, l->req->path, "the boot information", size, 16, 0x1000, l->m->low_size, &base)) return false;
@@ -151,6 +177,7 @@ static bool write_info(struct loader *l, const struct modules *ms, const char *c
     if (!w.buf) return load_fail(l, l->req->path, "out of memory");
     struct info info = {.flags = INFO_MEMORY | INFO_CMDLINE | INFO_MODULES | INFO_MMAP | INFO_LOADER};
     put_memory(&w, &info, l->m);
+    put_screen(&info, l, header);
     put_modules(&w, &info, ms);
     info.cmdline = put_string(&w, cmdline);
     info.boot_loader_name = put_string(&w, "hvsim");
@@ -170,7 +197,7 @@ bool multiboot1_load(struct loader *l, uint32_t offset) {
         return load_fail(l, l->req->path,
                          "its entry point %llx is above 4 GiB; a multiboot image starts in 32-bit mode", (ull)entry);
     char *cmdline = boot_command_line(l);
-    bool ok = cmdline && modules_load(l, &ms) && write_info(l, &ms, cmdline, &info);
+    bool ok = cmdline && modules_load(l, &ms) && write_info(l, offset, &ms, cmdline, &info);
     free(cmdline);
     modules_free(&ms);
     if (!ok) return false;

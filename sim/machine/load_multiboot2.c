@@ -23,11 +23,21 @@ enum header_tag {
     HTAG_ALIGN,
     HTAG_RELOCATABLE = 10
 };
-enum info_tag { ITAG_END, ITAG_CMDLINE, ITAG_LOADER, ITAG_MODULE, ITAG_MEMORY, ITAG_MMAP = 6, ITAG_LOAD_BASE = 21 };
+enum info_tag {
+    ITAG_END,
+    ITAG_CMDLINE,
+    ITAG_LOADER,
+    ITAG_MODULE,
+    ITAG_MEMORY,
+    ITAG_MMAP = 6,
+    ITAG_FRAMEBUFFER = 8,
+    ITAG_LOAD_BASE = 21
+};
 
 struct header {
     uint32_t at, size;
-    bool has_address, has_entry, relocatable;
+    bool has_address, has_entry, relocatable, has_framebuffer;
+    struct video_request screen;
     uint32_t header_addr, load_addr, load_end_addr, bss_end_addr, entry_addr;
     uint32_t min_addr, max_addr, align, preference;
 };
@@ -45,6 +55,7 @@ bool multiboot2_find(const struct file *f, uint32_t *offset) {
 static bool check_request(struct loader *l, const uint8_t *tag, uint32_t size, bool optional) {
     for (uint32_t at = 8; at + 4 <= size && !optional; at += 4) {
         uint32_t want = get32(tag + at);
+        if (want == ITAG_FRAMEBUFFER && l->m->vga) continue;
         if (want > ITAG_MMAP || want == 5)
             return load_fail(
                 l, l->req->path,
@@ -57,7 +68,8 @@ static bool check_request(struct loader *l, const uint8_t *tag, uint32_t size, b
 static bool read_tag(struct loader *l, struct header *h, const uint8_t *tag, uint32_t size) {
     unsigned type = tag[0] | tag[1] << 8;
     bool optional = tag[2] & TAG_OPTIONAL;
-    static const uint8_t least[] = {[HTAG_ADDRESS] = 24, [HTAG_ENTRY] = 12, [HTAG_RELOCATABLE] = 24};
+    static const uint8_t least[] = {
+        [HTAG_ADDRESS] = 24, [HTAG_ENTRY] = 12, [HTAG_FRAMEBUFFER] = 20, [HTAG_RELOCATABLE] = 24};
     if (type < sizeof least && size < least[type])
         return load_fail(l, l->req->path, "multiboot2 header: tag %u has %u bytes, expected %u", type, size,
                          least[type]);
@@ -78,13 +90,20 @@ static bool read_tag(struct loader *l, struct header *h, const uint8_t *tag, uin
         h->min_addr = get32(tag + 8), h->max_addr = get32(tag + 12), h->align = get32(tag + 16),
         h->preference = get32(tag + 20);
         return true;
+    case HTAG_FRAMEBUFFER:
+        if (!l->m->vga && !optional)
+            return load_fail(l, l->req->path,
+                             "multiboot2 header: the image needs a screen, and there is no video card");
+        h->has_framebuffer = l->m->vga != NULL;
+        h->screen = (struct video_request){.width = get32(tag + 8), .height = get32(tag + 12), .bpp = get32(tag + 16)};
+        return true;
     case HTAG_CONSOLE:
     case HTAG_ALIGN:
         return true; /* modules are always page-aligned */
     default:
         if (optional) return true;
-        return load_fail(l, l->req->path, "multiboot2 header: tag %u is required by the image and not provided here%s",
-                         type, type == HTAG_FRAMEBUFFER ? " (there is no video card)" : "");
+        return load_fail(l, l->req->path, "multiboot2 header: tag %u is required by the image and not provided here",
+                         type);
     }
 }
 
@@ -201,8 +220,19 @@ static void put_memory(struct writer *w, const struct machine *m) {
     put_tag(w, ITAG_MMAP, entry, sizeof entry, map, n * sizeof map[0]);
 }
 
-static void put_all(struct writer *w, const struct loader *l, const struct modules *ms, const char *cmdline,
-                    const uint32_t *load_base) {
+/* "Framebuffer info" */
+static void put_screen(struct writer *w, const struct video *v) {
+    struct {
+        uint64_t address;
+        uint32_t pitch, width, height;
+        uint8_t bpp, type;
+        uint16_t reserved;
+    } head = {v->address, v->pitch, v->width, v->height, v->bpp, v->type, 0};
+    put_tag(w, ITAG_FRAMEBUFFER, &head, sizeof head, v->fields, v->type == VIDEO_RGB ? sizeof v->fields : 0);
+}
+
+static void put_all(struct writer *w, const struct loader *l, const struct header *h, const struct modules *ms,
+                    const char *cmdline, const uint32_t *load_base) {
     w->used = 8;
     put_tag(w, ITAG_CMDLINE, NULL, 0, cmdline, strlen(cmdline) + 1);
     put_tag(w, ITAG_LOADER, NULL, 0, "hvsim", 6);
@@ -211,20 +241,24 @@ static void put_all(struct writer *w, const struct loader *l, const struct modul
         put_tag(w, ITAG_MODULE, at, sizeof at, ms->m[i].text, strlen(ms->m[i].text) + 1);
     }
     put_memory(w, l->m);
+    if (h->has_framebuffer) {
+        const struct video v = load_video(l->m, &h->screen);
+        put_screen(w, &v);
+    }
     if (load_base) put_tag(w, ITAG_LOAD_BASE, load_base, 4, NULL, 0);
     put_tag(w, ITAG_END, NULL, 0, NULL, 0);
     const uint32_t total[2] = {(uint32_t)w->used, 0};
     memcpy(w->buf, total, sizeof total);
 }
 
-static bool write_info(struct loader *l, const struct modules *ms, const char *cmdline, const uint32_t *load_base,
-                       uint64_t *where) {
+static bool write_info(struct loader *l, const struct header *h, const struct modules *ms, const char *cmdline,
+                       uint64_t *where, const uint32_t *load_base) {
     size_t size = 512 + strlen(cmdline);
     for (unsigned i = 0; i < ms->count; i++) size += 32 + strlen(ms->m[i].text);
     if (!load_find(l, l->req->path, "the boot information", size, 16, 0x1000, l->m->low_size, where)) return false;
     struct writer w = {.buf = calloc(1, size)};
     if (!w.buf) return load_fail(l, l->req->path, "out of memory");
-    put_all(&w, l, ms, cmdline, load_base);
+    put_all(&w, l, h, ms, cmdline, load_base);
     bool ok = load_place(l, l->req->path, "the boot information", *where, size, w.buf, w.used);
     free(w.buf);
     return ok;
@@ -255,7 +289,8 @@ bool multiboot2_load(struct loader *l, uint32_t offset) {
                          "its entry point %llx is not in memory below 4 GiB; a multiboot2 image starts in 32-bit mode",
                          (ull)entry);
     char *cmdline = boot_command_line(l);
-    bool ok = cmdline && modules_load(l, &ms) && write_info(l, &ms, cmdline, h.relocatable ? &load_base : NULL, &info);
+    bool ok =
+        cmdline && modules_load(l, &ms) && write_info(l, &h, &ms, cmdline, &info, h.relocatable ? &load_base : NULL);
     free(cmdline);
     modules_free(&ms);
     if (!ok) return false;

@@ -382,7 +382,7 @@ static void test_multiboot2_malformed_is_refused(void **state) {
         {4,  4,          "architecture"     },
         {20, 4,          "has size"         },
         {20, 0x1000,     "has size"         },
-        {16, 5,          "no video card"    },
+        {16, 5,          "expected 20"      },
         {16, 99,         "not provided here"},
         {16, 2,          "expected 24"      },
         {20, 0xFFFFFFFF, "has size"         },

@@ -1,5 +1,6 @@
 /* The Linux boot protocol and PVH: good images, and the ways in which one can be malformed. */
 #include "testsuites/unit/loader_image.h"
+#include "testsuites/unit/vga_world.h"
 
 enum {
     SETUP_SECTS = 1,
@@ -58,6 +59,19 @@ static void test_linux_with_64_bit_entry_starts_in_long_mode(void **state) {
     /* the last 2 MiB of the first 4 GiB, one to one */
     uint64_t pdpt = quad_at(m, cpu->ctl.cr3) & PAGE_MASK, pd = quad_at(m, pdpt + 3 * 8) & PAGE_MASK;
     assert_int_equal(quad_at(m, pd + 511 * 8), 0xFFE00000 | 0x83);
+}
+
+static void test_linux_is_told_of_text_mode_where_there_is_a_screen(void **state) {
+    struct machine *m = *state;
+    struct image im;
+    make_bzimage(&im);
+    assert_true(load(m, &im));
+    const uint64_t bp = params_of(m);
+    assert_int_equal(byte_at(m, bp + 6), m->vga ? 3 : 0);
+    assert_int_equal(byte_at(m, bp + 7), m->vga ? 80 : 0);
+    assert_int_equal(byte_at(m, bp + 0xE), m->vga ? 25 : 0);
+    assert_int_equal(byte_at(m, bp + 0xF), m->vga ? 1 : 0);
+    assert_int_equal(byte_at(m, bp + 0x10), m->vga ? 16 : 0);
 }
 
 static void test_linux_without_64_bit_entry_starts_in_protected_mode(void **state) {
@@ -323,6 +337,8 @@ static void test_linux_and_pvh_with_random_headers_never_crash(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_linux_with_64_bit_entry_starts_in_long_mode),
+        TEST(test_linux_is_told_of_text_mode_where_there_is_a_screen),
+        VGA_TEST(test_linux_is_told_of_text_mode_where_there_is_a_screen),
         TEST(test_linux_without_64_bit_entry_starts_in_protected_mode),
         TEST(test_linux_boot_parameters_hold_header_map_and_root_pointer),
         TEST(test_linux_initrd_is_placed_high_below_its_limit),
