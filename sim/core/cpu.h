@@ -90,8 +90,8 @@ enum attention {
         << 5, /* virt_ops->attention wants to be called before each instruction boundary (windows, V_IRQ, MTF, timer) */
     ATTN_DEBUG = 1 << 6, /* dbg.pending is not 0 */
     ATTN_STOP = 1 << 7,  /* the machine is to stop running */
-    ATTN_MC = 1 << 8,    /* a machine check is signalled */
     ATTN_YIELD = 1 << 8, /* the CPU's turn is over */
+    ATTN_MC = 1 << 9,    /* a machine check is signalled */
 };
 
 struct intr_state {
