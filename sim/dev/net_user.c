@@ -35,8 +35,11 @@ static void *timer_new(SlirpTimerCb fn, void *arg, void *opaque) {
     struct net_user *n = opaque;
     struct net_timer *t = calloc(1, sizeof *t);
     if (!t) return NULL;
-    *t = (struct net_timer){.fn = fn, .arg = arg, .next = n->timers};
-    return n->timers = t;
+    t->fn = fn;
+    t->arg = arg;
+    t->next = n->timers;
+    n->timers = t;
+    return t;
 }
 
 static void timer_free(void *timer, void *opaque) {
