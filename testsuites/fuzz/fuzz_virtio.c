@@ -124,7 +124,22 @@ static void start(struct machine *m, struct virtio *v, uint64_t features, uint16
     mmio_write(m, BAR + 20, 1, 15);
 }
 
+static void start_legacy(struct machine *m, const struct virtio *v, struct rng *r) {
+    port_write(m, PORT + 18, 1, 0);
+    port_write(m, PORT + 18, 1, 3);
+    port_write(m, PORT + 4, 4, (uint32_t)rng_next(r));
+    for (unsigned n = 0; n < v->queues; n++) {
+        port_write(m, PORT + 14, 2, n);
+        port_write(m, PORT + 8, 4, below(r, 20) ? (ARENA >> 12) + below(r, 13) : (uint32_t)rng_next(r));
+    }
+    port_write(m, PORT + 18, 1, 7);
+}
+
 static void start_somehow(struct machine *m, struct virtio *v, struct rng *r) {
+    if (!below(r, 4)) {
+        start_legacy(m, v, r);
+        return;
+    }
     uint64_t features = v->offered & ~VIRTIO_F_ANY_LAYOUT & (below(r, 4) ? ~0ull : rng_next(r));
     if (below(r, 2)) features &= ~VIRTIO_F_RING_PACKED;
     start(m, v, features | VIRTIO_F_VERSION_1, (uint16_t)(below(r, 8) ? 1u << below(r, 9) : below(r, 300)), r);
@@ -155,6 +170,32 @@ static void write_rings(struct machine *m, struct virtio *v, struct rng *r) {
     put(m, q->driver + 4 + 2 * (q->avail % (q->size ? q->size : 1)), below(r, 20) ? below(r, 16) : rng_next(r), 2);
     put(m, q->driver + 2, (uint16_t)(q->avail + (below(r, 10) ? below(r, 3) : below(r, 1000))), 2);
     put(m, ARENA + 16 * below(r, ARENA_SIZE / 16), below(r, 16), 8); /* a block request, perhaps */
+}
+
+/* A request as the block device expects it, or a message to the console, in a chain of three descriptors */
+static void write_request(struct machine *m, struct virtio *v, struct rng *r) {
+    static const uint8_t types[] = {0, 0, 1, 1, 4, 8, 11, 13, 99};
+    const struct virtio_queue *q = &v->queue[below(r, v->queues)];
+    const bool packed = v->features & VIRTIO_F_RING_PACKED;
+    const unsigned type = types[below(r, sizeof types)], data = type == 11 || type == 13 ? 16 : 512 * below(r, 4);
+    const uint16_t size = q->size ? q->size : 1;
+    const uint64_t header = ARENA + 0xF000, part[] = {header, header + 32, header + 24};
+    const unsigned length_of[] = {16, data, 1};
+    put(m, header, v->config_size == 12 ? rng_next(r) & 0x0007000700000001 : type, 8); /* console, else block device */
+    put(m, header + 8, below(r, 2100), 8);
+    for (unsigned i = 0; i < 4; i++) put(m, header + 32 + 8 * i, below(r, 2100), 8);
+    for (unsigned i = 0; i < 3; i++) {
+        const uint64_t at = q->desc + 16 * ((q->avail + i) % size);
+        const bool write = i == 2 || (i == 1 && (type == 0 || type == 8));
+        const uint16_t flags = (uint16_t)((i < 2 ? VIRTQ_DESC_NEXT : 0) | (write ? VIRTQ_DESC_WRITE : 0));
+        put(m, at, part[i], 8);
+        put(m, at + 8, length_of[i], 4);
+        put(m, at + 12, packed ? 1 : flags, 2);
+        put(m, at + 14, packed ? flags | (q->avail_wrap ? 0x0080u : 0x8000u) : (q->avail + i + 1u) % size, 2);
+    }
+    if (packed) return;
+    put(m, q->driver + 4 + 2 * (q->avail % size), q->avail % size, 2);
+    put(m, q->driver + 2, (uint16_t)(q->avail + 1), 2);
 }
 
 static void write_registers(struct machine *m, struct virtio *v, struct rng *r) {
@@ -212,12 +253,14 @@ static bool round_of(struct target *t, struct rng *r, uint64_t *broken) {
     start_somehow(t->m, v, r);
     for (unsigned i = 0; i < STEPS; i++) {
         if (below(r, 3)) write_rings(t->m, v, r);
+        if (below(r, 2)) write_request(t->m, v, r);
         if (!below(r, 3)) write_registers(t->m, v, r);
         if (v->status & VIRTIO_NEEDS_RESET) {
             ++*broken;
             start_somehow(t->m, v, r);
         }
         mmio_write(t->m, BAR + 0x3000 + 4 * below(r, v->queues), 2, 0);
+        port_write(t->m, PORT + 16, 2, below(r, v->queues + 1));
         pass(t->m, 1u << below(r, 20));
     }
     return heals(t->m, v);
