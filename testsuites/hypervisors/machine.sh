@@ -37,7 +37,7 @@ watch() { # NAME CONSOLE OUTPUT COMMAND...
     while kill -0 "$machine_pid" 2>/dev/null; do
         sleep 1
         seconds=$((seconds + 1))
-        [ $((seconds % 30)) -ne 0 ] || progress "$what, $seconds s: $(tail -n 1 "$console" | tr -d '\r' | cut -c 1-100)"
+        [ $((seconds % 30)) -ne 0 ] || progress "$what, $seconds s: $(tail -n 1 "$console" | tr -cd '[:print:]' | tail -c 100)"
     done
     wait "$machine_pid"
     status=$?
