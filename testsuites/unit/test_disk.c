@@ -5,10 +5,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "sim/dev/disk.h"
@@ -254,6 +256,35 @@ static void test_disk_qcow2_writable_keeps_what_was_written(void **state) {
     disk_close(d);
 }
 
+/* The process dies without a chance to flush. qemu-nbd, which writes the rest and unlocks the image, ends a moment
+ * later. */
+static void test_disk_end_of_the_process_loses_no_write(void **state) {
+    (void)state;
+    static const char *const formats[] = {"raw", "qcow2"};
+    for (unsigned i = 0; i < 2; i++) {
+        const char *path = i ? convert(formats[i]) : make_raw("crash", BYTES);
+        pid_t child = fork();
+        if (child == 0) {
+            struct disk *d = open_disk(path, formats[i], true);
+            uint8_t buf[64 * DISK_SECTOR];
+            fill(buf, 300, 64, 9);
+            if (!d || !disk_write(d, 300, 64, buf)) _exit(1);
+            raise(SIGKILL);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        struct disk *d = NULL;
+        for (unsigned tries = 0; !d && tries < 1000; tries++) {
+            d = open_disk(path, formats[i], true);
+            if (!d) usleep(10000);
+        }
+        assert_non_null(d);
+        expect(d, 299, 1, 1), expect(d, 300, 64, 9), expect(d, 364, 1, 1);
+        disk_close(d);
+    }
+}
+
 static void test_disk_damaged_image_says_what_qemu_nbd_said(void **state) {
     (void)state;
     uint8_t junk[4096] = "QFI\xFB";
@@ -309,6 +340,7 @@ int main(void) {
         cmocka_unit_test(test_disk_what_is_no_image_is_an_error),
         cmocka_unit_test(test_disk_formats_are_recognized),
         cmocka_unit_test(test_disk_qcow2_writable_keeps_what_was_written),
+        cmocka_unit_test(test_disk_end_of_the_process_loses_no_write),
         cmocka_unit_test(test_disk_damaged_image_says_what_qemu_nbd_said),
         cmocka_unit_test(test_disk_without_qemu_nbd_names_the_package),
     };
