@@ -1,7 +1,7 @@
 /* Hostile accesses to everything on the board: configuration spaces by both mechanisms, ports, device memory, with
  * random memory for DMA and time that passes between them. Whatever software does, the devices stay in bounds and in
- * bounded time: run it under the sanitizers (`make asan`). Instructions are not executed; a "million" is 100,000 accesses
- * to each board. */
+ * bounded time: run it under the sanitizers (`make asan`). Instructions are not executed; a "million" is 100,000
+ * accesses to each board. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
