@@ -27,6 +27,8 @@ LIBS     := -lZydis -lcapstone -lslirp -lnbd
 LIB_SRC :=
 CLI_SRC :=
 TEST_TARGETS :=
+TEST_PROGRAMS :=
+TEST_IMAGES :=
 CLEAN_DIRS = $(BUILD)
 
 include $(wildcard decoder/build.mk mmu/build.mk sim/build.mk vmx/build.mk svm/build.mk frontends/*/build.mk \

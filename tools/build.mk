@@ -20,17 +20,26 @@ lint: deps
 # The whole of it again under the address and undefined-behaviour sanitizers, in a build folder of its own.
 ASAN_ENV := ASAN_OPTIONS=use_sigaltstack=0
 ASAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+ASAN_MAKE = $(ASAN_ENV) $(MAKE) --no-print-directory BUILD=$(BUILD)-asan OPT="-O1 -g $(ASAN_FLAGS)" LDFLAGS="$(ASAN_FLAGS)"
 asan:
 	@tools/deps.sh build asan test
-	$(ASAN_ENV) $(MAKE) BUILD=$(BUILD)-asan OPT="-O1 -g $(ASAN_FLAGS)" LDFLAGS="$(ASAN_FLAGS)" all test-asan
+	$(ASAN_MAKE) -j$(CPUS) all test-programs
+	$(ASAN_MAKE) test-asan
 
 test: deps
 	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(CPUS) all test-programs test-images
 	@$(MAKE) --no-print-directory test-all
 
 # What is worth repeating under the sanitizers: everything that eats bytes from outside.
 .PHONY: test-asan
 test-asan: test-unit test-fuzz test-demo
+
+# Built side by side, before the tests run one after the other.
+CPUS := $(shell nproc)
+.PHONY: test-programs test-images
+test-programs: $(TEST_PROGRAMS)
+test-images: $(TEST_IMAGES)
 
 .PHONY: test-all
 test-all: all $(TEST_TARGETS)

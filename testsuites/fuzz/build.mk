@@ -15,4 +15,5 @@ test-fuzz: $(FUZZERS:%=$(BUILD)/%)
 	$(BUILD)/fuzz_load
 	$(BUILD)/fuzz_display $(FUZZ_ARGS)
 TEST_TARGETS += test-fuzz
+TEST_PROGRAMS += $(FUZZERS:%=$(BUILD)/%)
 -include $(FUZZERS:%=$(BUILD)/%.d)

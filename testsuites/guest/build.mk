@@ -13,6 +13,7 @@ guest-images: $(GUEST_TESTS)
 test-guest: $(BUILD)/hvsim $(GUEST_TESTS)
 	@python3 $(GUEST_DIR)/run-guest.py --hvsim $(BUILD)/hvsim $(GUEST_ARGS) $(GUEST_TESTS)
 TEST_TARGETS += test-guest
+TEST_IMAGES += $(GUEST_TESTS)
 
 test-guest-peers: $(GUEST_TESTS)
 	@python3 $(GUEST_DIR)/run-guest.py --peers $(GUEST_ARGS) $(GUEST_TESTS)

@@ -10,4 +10,5 @@ $(BUILD)/unit/%: testsuites/unit/%.c $(BUILD)/libhvsim.a
 test-unit: $(UNIT_BIN)
 	@for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
 TEST_TARGETS += test-unit
+TEST_PROGRAMS += $(UNIT_BIN)
 -include $(UNIT_BIN:%=%.d)
