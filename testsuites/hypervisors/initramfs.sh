@@ -79,6 +79,7 @@ add_xen() {
     # shellcheck disable=SC2086 # temporary folders have no spaces
     copy_libraries "$root" $programs -- "$@"
     mkdir -p "$root/var/log/xen/console" "$root/var/lib/xen" "$root/var/lib/xenstored" "$root/etc/xen"
+    : >"$root/etc/xen/xl.conf"
 }
 
 add_base

@@ -12,7 +12,7 @@ warnings_of() { # CONSOLE
 
 # Linux reaches user space and powers off; it warns of nothing that it does not warn of on qemu.
 test_linux() { # NAME . VENDOR CPUS
-    run_linux "$1" "$3" "$4" 512 12000000000 base.cpio.gz "hvtest=linux hvargs=$4"
+    run_linux "$1" "$3" "$4" 512 10000000000 base.cpio.gz "hvtest=linux hvargs=$4"
     relay "$1"
     [ "${PEER:-}" != qemu ] || return 0
     run_qemu_linux "peer-$3-$4" "$3" "$4" 512 "$(built base.cpio.gz)" "hvtest=linux hvargs=$4"
@@ -31,7 +31,7 @@ test_linux() { # NAME . VENDOR CPUS
 test_repeat() { # NAME . VENDOR
     [ "${PEER:-}" != qemu ] || return 0
     for round in 1 2; do
-        run_linux "$1-$round" "$3" 2 512 12000000000 base.cpio.gz "hvtest=linux hvargs=2"
+        run_linux "$1-$round" "$3" 2 512 10000000000 base.cpio.gz "hvtest=linux hvargs=2"
         grep -o '[0-9]* instructions, state hash [0-9a-f]*' "$work/$1-$round.out" >"$work/$1-$round.hash"
     done
     [ -s "$work/$1-1.hash" ] && cmp -s "$work/$1-1.hash" "$work/$1-2.hash"
@@ -41,16 +41,16 @@ test_repeat() { # NAME . VENDOR
 }
 
 test_kvm() { # NAME . VENDOR
-    run_linux "$1" "$3" 2 512 150000000000 kvm.cpio.gz "quiet hvtest=kvm hvargs=${KVM_PARAMETERS:-all}"
+    run_linux "$1" "$3" 2 512 60000000000 kvm.cpio.gz "quiet hvtest=kvm hvargs=${KVM_PARAMETERS:-all}"
     relay "$1"
 }
 
 test_nested() { # NAME . VENDOR
-    run_linux "$1" "$3" 1 1024 40000000000 nested.cpio "quiet hvtest=nested hvargs=256,1"
+    run_linux "$1" "$3" 1 1024 30000000000 nested.cpio "quiet hvtest=nested hvargs=256,1"
     relay "$1"
 }
 
 test_nested3() { # NAME . VENDOR
-    run_linux "$1" "$3" 1 2048 400000000000 nested3.cpio "quiet hvtest=nested hvargs=1024,1,1"
+    run_linux "$1" "$3" 1 2048 100000000000 nested3.cpio "quiet hvtest=nested hvargs=1024,1,1"
     relay "$1"
 }

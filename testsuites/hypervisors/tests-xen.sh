@@ -39,14 +39,14 @@ run_xen() { # NAME VENDOR CPUS SIZE INSTRUCTIONS HVARGS
     fi
 }
 
-# dom0 to user space and power-off
+# dom0 with four CPUs to user space and power-off
 test_xen() { # NAME . VENDOR
-    run_xen "$1" "$3" 1 1024 30000000000 none
+    run_xen "$1" "$3" 4 1024 30000000000 none
     relay "$1"
 }
 
-# a PVH guest of it, by xl
+# a PVH guest of it with two CPUs, by xl
 test_xenpvh() { # NAME . VENDOR
-    run_xen "$1" "$3" 1 1024 60000000000 pvh,192,1
+    run_xen "$1" "$3" 2 1024 60000000000 pvh,192,2
     relay "$1"
 }
