@@ -59,21 +59,22 @@ run_hvsim() { # NAME VENDOR CPUS SIZE INSTRUCTIONS ARGUMENT...
     progress "$run_name: $(grep -o '[0-9]* instructions, state hash [0-9a-f]*' "$work/$run_name.out" | tail -n 1), $seconds s, status $status"
 }
 
-# Debian's kernel with an initramfs and a command line
+# Debian's kernel with an initramfs and a command line; on q35 when $machine says so
+machine=pc
 run_linux() { # NAME VENDOR CPUS SIZE INSTRUCTIONS INITRAMFS APPEND
     kernel=$(kernel_image "$(package_dir "$(kernel_package)")") || exit 1
     initramfs=$(built "$6") || exit 1
     if [ "${PEER:-}" = qemu ]; then
         run_qemu_linux "$1" "$2" "$3" "$4" "$initramfs" "$7"
     else
-        run_hvsim "$1" "$2" "$3" "$4" "$5" "$kernel" --initrd "$initramfs" --append "console=ttyS0 $7"
+        run_hvsim "$1" "$2" "$3" "$4" "$5" "$kernel" --machine $machine --initrd "$initramfs" --append "console=ttyS0 $7"
     fi
 }
 
 run_qemu_linux() { # NAME VENDOR CPUS SIZE INITRAMFS-FILE APPEND
     kernel=$(kernel_image "$(package_dir "$(kernel_package)")") || exit 1
     progress "$1: on qemu"
-    watch "$1" "$work/$1.console" "$work/$1.out" timeout 1200 qemu-system-x86_64 -accel tcg -cpu "$(PEER=qemu model "$2")" -smp "$3" -m "$4" \
+    watch "$1" "$work/$1.console" "$work/$1.out" timeout 1200 qemu-system-x86_64 -M $machine -accel tcg -cpu "$(PEER=qemu model "$2")" -smp "$3" -m "$4" \
         -kernel "$kernel" -initrd "$5" -append "console=ttyS0 $6" -nodefaults -no-reboot -display none -serial "file:$work/$1.console"
     progress "$1: $seconds s, status $status"
 }

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154
 
-names="linux-intel-1 linux-intel-4 linux-amd-1 linux-amd-4 repeat-intel repeat-amd kvm-intel kvm-amd nested-intel nested-amd $names"
+names="linux-intel-1 linux-intel-4 linux-amd-1 linux-amd-4 linux-intel-2-q35 linux-amd-2-q35 repeat-intel repeat-amd kvm-intel kvm-amd nested-intel nested-amd $names"
 names="$names nested3-intel nested3-amd"
 
 # What the kernel warns of, without numbers: they are addresses, sizes and times.
@@ -11,16 +11,21 @@ warnings_of() { # CONSOLE
 }
 
 # Linux reaches user space and powers off; it warns of nothing that it does not warn of on qemu.
-test_linux() { # NAME . VENDOR CPUS
+test_linux() { # NAME . VENDOR CPUS [MACHINE]
+    machine=${5:-pc}
     run_linux "$1" "$3" "$4" 512 10000000000 base.cpio.gz "hvtest=linux hvargs=$4"
     relay "$1"
-    [ "${PEER:-}" != qemu ] || return 0
-    run_qemu_linux "peer-$3-$4" "$3" "$4" 512 "$(built base.cpio.gz)" "hvtest=linux hvargs=$4"
+    [ "${PEER:-}" = qemu ] || compare_warnings "$@"
+    machine=pc
+}
+compare_warnings() { # like test_linux
+    peer=peer-$1
+    run_qemu_linux "$peer" "$3" "$4" 512 "$(built base.cpio.gz)" "hvtest=linux hvargs=$4"
     if [ "$status" -ne 0 ]; then
         tap_skip "$1: warnings as on qemu" "qemu ended with status $status"
         return 0
     fi
-    warnings_of "$work/peer-$3-$4.console" >"$work/peer.warnings"
+    warnings_of "$work/$peer.console" >"$work/peer.warnings"
     warnings_of "$work/$1.console" | comm -23 - "$work/peer.warnings" >"$work/more.warnings"
     [ ! -s "$work/more.warnings" ]
     tap_result $? "$1: no warnings that the kernel does not print on qemu"
