@@ -20,6 +20,8 @@ $(HV_OUT)/storage.cpio: $(HV_COMMON)
 	@$(HV)/initramfs.sh $@ --modules ata_piix,ahci,sd_mod,sr_mod,crc32c_generic,ext4,isofs
 $(HV_OUT)/virtio.cpio: $(HV_COMMON)
 	@$(HV)/initramfs.sh $@ --modules virtio_pci,virtio_blk,virtio_console,virtio-rng,virtio_net,crc32c_generic,ext4
+$(HV_OUT)/screen.cpio: $(HV_COMMON)
+	@$(HV)/initramfs.sh $@ --modules bochs,psmouse
 $(HV_OUT)/xen.cpio: $(HV_COMMON) $(HV_OUT)/base.cpio.gz
 	@$(HV)/initramfs.sh $@ --modules xen-evtchn,xen-gntdev,xen-gntalloc,xen-privcmd,xenfs --xen --kernel boot/vmlinuz \
 	    --file $(HV_OUT)/base.cpio.gz:boot/base.cpio.gz

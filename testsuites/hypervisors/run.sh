@@ -18,7 +18,7 @@ hvsim=$1
 build=$2/hypervisors
 
 names=
-for part in linux storage virtio firmware xen; do
+for part in linux storage virtio screen firmware xen; do
     [ ! -r "$here/tests-$part.sh" ] || . "$here/tests-$part.sh"
 done
 

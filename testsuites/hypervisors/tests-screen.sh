@@ -1,0 +1,34 @@
+# Linux's drivers for the display adapter, the keyboard and the mouse; what they show, by screenshots. (part of run.sh)
+# shellcheck shell=sh
+# shellcheck disable=SC2154
+
+names="$names screen-amd-pc screen-intel-q35"
+
+# The framebuffer is what the guest wrote: four times 256 columns of blue n, green 255 - n, red 7 n
+framebuffer_good() { # PNG
+    PYTHONPATH="$here/../guest/display" python3 - "$1" <<'END'
+import sys, png
+width, height, pixels = png.read(sys.argv[1])
+line = b"".join(bytes((n * 7 % 256, 255 - n, n)) for n in range(256)) * 4
+good = (width, height) == (1024, 768) and pixels == line * 768
+print("" if good else f"# {width} by {height}, {sum(a != b for a, b in zip(pixels, line * 768))} bytes differ", end="")
+sys.exit(not good)
+END
+}
+
+test_screen() { # NAME . VENDOR MACHINE
+    if [ "${PEER:-}" = qemu ]; then
+        tap_skip "$1" "screenshots are ours"
+        return 0
+    fi
+    kernel=$(kernel_image "$(package_dir "$(kernel_package)")") && initramfs=$(built screen.cpio) || exit 1
+    run_hvsim "$1" "$3" 1 256 20000000000 "$kernel" --initrd "$initramfs" --machine "$4" --display none \
+        --append "console=tty0 console=ttyS0 hvtest=screen" \
+        --screenshot "$work/$1-text.png" --at "text=written on the text console" \
+        --screenshot "$work/$1-picture.png" --at "serial=framebuffer is complete"
+    relay "$1"
+    [ -s "$work/$1-text.png" ]
+    tap_result $? "$1: what the guest writes on the text console is on the screen"
+    framebuffer_good "$work/$1-picture.png"
+    tap_result $? "$1: what it writes into the framebuffer is the picture on the screen"
+}
