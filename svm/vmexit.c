@@ -15,12 +15,15 @@ static bool saves_nrip(uint64_t code) {
            code != VMEXIT_FERR_FREEZE && code != VMEXIT_SHUTDOWN;
 }
 
-/* Bytes of code that was just fetched: most often the fetch's own translation is still there. */
-static bool peek_code(struct cpu *cpu, uint64_t la, uint8_t *out, unsigned size) {
+/* Code that was just fetched: most often the fetch's own translation is still there. */
+static const uint8_t *code_at(struct cpu *cpu, uint64_t la) {
     uint64_t phys;
-    if (!tlb_find_code(cpu, la, &phys)) return mem_peek(cpu, la, out, size);
-    const uint8_t *host = ram_ptr(cpu->machine, phys, false);
-    if (!host) return false;
+    return tlb_find_code(cpu, la, &phys) ? ram_ptr(cpu->machine, phys, false) : NULL;
+}
+
+static bool peek_code(struct cpu *cpu, uint64_t la, uint8_t *out, unsigned size) {
+    const uint8_t *host = code_at(cpu, la);
+    if (!host) return mem_peek(cpu, la, out, size);
     memcpy(out, host, size);
     return true;
 }
@@ -35,6 +38,12 @@ static void save_insn_bytes(struct cpu *cpu, struct svm *s, uint64_t code, uint6
     if (!cpu_is_64(cpu)) la = (uint32_t)la;
     unsigned here = 0x1000 - (la & 0xFFF);
     if (here > sizeof k->insn_bytes) here = sizeof k->insn_bytes;
+    const uint8_t *host = here == sizeof k->insn_bytes ? code_at(cpu, la) : NULL;
+    if (host) {
+        memcpy(k->insn_bytes, host, sizeof k->insn_bytes);
+        k->bytes_fetched = sizeof k->insn_bytes;
+        return;
+    }
     if (!peek_code(cpu, la, k->insn_bytes, here)) return;
     k->bytes_fetched = (uint8_t)here;
     if (here < sizeof k->insn_bytes && peek_code(cpu, la + here, k->insn_bytes + here, sizeof k->insn_bytes - here))
