@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154
 
-names="$names screen-amd-pc screen-intel-q35"
+names="$names screen-amd-pc screen-intel-q35 vgabios-intel gop-amd"
 
 # The framebuffer is what the guest wrote: four times 256 columns of blue n, green 255 - n, red 7 n
 framebuffer_good() { # PNG
@@ -31,4 +31,34 @@ test_screen() { # NAME . VENDOR MACHINE
     tap_result $? "$1: what the guest writes on the text console is on the screen"
     framebuffer_good "$work/$1-picture.png"
     tap_result $? "$1: what it writes into the framebuffer is the picture on the screen"
+}
+
+# SeaBIOS's VGA BIOS draws the text screen; there is nothing to boot, and that is what it says.
+test_vgabios() { # NAME . VENDOR
+    if [ "${PEER:-}" = qemu ]; then
+        tap_skip "$1" "screenshots are ours"
+        return 0
+    fi
+    run_hvsim "$1" "$3" 1 64 300000000 --firmware seabios --display none \
+        --screenshot "$work/$1.png" --at "text=No bootable device"
+    [ -s "$work/$1.png" ]
+    tap_result $? "$1: SeaBIOS writes on the screen by its VGA BIOS"
+}
+
+# OVMF's shell in a graphics mode: its words "startup.nsh" are the only yellow on the screen.
+test_gop() { # NAME . VENDOR
+    if [ "${PEER:-}" = qemu ]; then
+        tap_skip "$1" "screenshots are ours"
+        return 0
+    fi
+    run_hvsim "$1" "$3" 1 256 8000000000 --firmware ovmf --display none \
+        --screenshot "$work/$1-shell.png" --at "serial=Shell> "
+    PYTHONPATH="$here/../guest/display" python3 - "$work/$1-shell.png" <<'END'
+import sys, png
+width, height, pixels = png.read(sys.argv[1])
+yellow = sum(pixels[i:i + 3] == b"\xFF\xFF\x00" for i in range(0, len(pixels), 3))
+print(f"# {width} by {height}, {yellow} yellow pixels")
+sys.exit(not (width >= 800 and height >= 600 and 100 < yellow < 1000))
+END
+    tap_result $? "$1: OVMF's shell is drawn in a graphics mode"
 }
