@@ -51,7 +51,7 @@ test_kvm() { # NAME . VENDOR
 }
 
 test_nested() { # NAME . VENDOR
-    run_linux "$1" "$3" 1 1024 30000000000 nested.cpio "quiet hvtest=nested hvargs=256,1"
+    run_linux "$1" "$3" 2 1024 30000000000 nested.cpio "quiet hvtest=nested hvargs=256,2"
     relay "$1"
 }
 
