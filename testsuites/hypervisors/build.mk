@@ -39,4 +39,4 @@ test-hypervisors: deps
 	@tools/deps.sh peers
 	@$(MAKE) --no-print-directory all demo-image
 	@testsuites/hypervisors/run.sh $(BUILD)/hvsim $(BUILD)
-	@testsuites/hypervisors/demo-peers.sh $(BUILD)/examples/demo/demo.elf
+	@[ -n "$(ONLY)" ] || testsuites/hypervisors/demo-peers.sh $(BUILD)/examples/demo/demo.elf

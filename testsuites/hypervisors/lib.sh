@@ -66,7 +66,7 @@ fetch_packages() { # NAME...
     new=$(mktemp -d "$cache/new.XXXXXX") || bail_out "cannot write to $cache"
     # apt's own user may not be able to write here; as root apt then downloads itself, and says so in its log.
     if ! (cd "$new" && apt-get -q download "$@") >"$cache/apt.log" 2>&1; then
-        apt_update
+        apt_update || :
         (cd "$new" && apt-get -q download "$@") >"$cache/apt.log" 2>&1 || {
             rm -rf "$new"
             bail_out "Debian packages cannot be had: $*: $(grep '^E:' "$cache/apt.log" | head -n 1); put their .deb files into $cache, or mend apt's sources"
@@ -92,7 +92,7 @@ package_dir() { # NAME
 
 # apt-cache depends, with the lists fetched when they are absent
 depends() { # OPTIONS NAME
-    apt-cache depends "$@" 2>/dev/null | grep -q . || apt_update
+    apt-cache depends "$@" 2>/dev/null | grep -q . || apt_update || :
     apt-cache depends "$@" 2>/dev/null
 }
 
