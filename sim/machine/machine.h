@@ -283,6 +283,7 @@ struct machine {
     bool stdin_taken;          /* a device reads standard input */
     struct machine_service service;
     uint64_t pause_insns, pause_cycle; /* stop with STOP_PAUSED at this count, at this cycle; 0: never */
+    uint64_t deadline;                 /* of the host's time, in nanoseconds; 0: none */
     uint64_t turn_left;                /* cycles of the next turn that a pause has cut off */
 };
 

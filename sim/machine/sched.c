@@ -117,7 +117,7 @@ static bool pause_reached(const struct machine *m) {
     return (m->pause_insns && machine_insns(m) >= m->pause_insns) || (m->pause_cycle && m->now >= m->pause_cycle);
 }
 
-static void between_slices(struct machine *m, uint64_t deadline) {
+static void between_slices(struct machine *m) {
     if (m->service.serve) m->service.serve(m->service.arg, 0);
     if (pause_reached(m)) machine_stop(m, STOP_PAUSED);
     if (m->interrupted) {
@@ -128,7 +128,7 @@ static void between_slices(struct machine *m, uint64_t deadline) {
         m->power_button = 0;
         acpipm_power_button(m->pm);
     }
-    if (deadline && host_nanoseconds() >= deadline) machine_stop(m, STOP_TIMEOUT);
+    if (m->deadline && host_nanoseconds() >= m->deadline) machine_stop(m, STOP_TIMEOUT);
     if (m->max_insns && machine_insns(m) >= m->max_insns) machine_stop(m, STOP_MAX_INSNS);
     if (m->now >= m->poll_due) {
         host_poll(m);
@@ -157,13 +157,14 @@ static void run_round(struct machine *m) {
 }
 
 enum stop_reason machine_run(struct machine *m) {
-    uint64_t deadline = m->timeout_seconds ? host_nanoseconds() + m->timeout_seconds * 1000000000ull : 0;
+    const uint64_t limit = m->timeout_seconds * 1000000000ull;
+    if (m->stop != STOP_PAUSED) m->deadline = limit ? host_nanoseconds() + limit : 0; /* else the run goes on */
     if (pause_reached(m)) m->pause_insns = m->pause_cycle = 0; /* for what comes after it another one is asked for */
     m->stop = STOP_NONE;
     for (unsigned i = 0; i < m->cpu_count; i++) m->cpu[i]->intr.attn &= ~(uint32_t)ATTN_STOP;
     timers_fire(m);
     do {
-        between_slices(m, deadline);
+        between_slices(m);
         if (m->stop == STOP_NONE) run_round(m);
         if (m->stop == STOP_RESET && m->by_firmware && !m->no_reboot) machine_reset(m);
     } while (m->stop == STOP_NONE);
