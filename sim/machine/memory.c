@@ -22,7 +22,7 @@ bool memory_create(struct machine *m, uint64_t size) {
     m->pool_size = size + POOL_EXTRA;
     void *ram = mmap(NULL, m->pool_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (ram == MAP_FAILED) return false;
-    madvise(ram, size, MADV_HUGEPAGE); /* a wish: the guest's locality is not the host's */
+    madvise(ram, size, MADV_NOHUGEPAGE); /* the process is to take what the guest touches, no more */
     m->ram = ram;
     m->ram_size = m->pool_used = size;
     m->low_size = size < m->chipset->low_memory_max ? size : m->chipset->low_memory_max;
