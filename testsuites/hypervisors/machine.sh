@@ -18,7 +18,7 @@ built() { # FILE
 # The models of processor by vendor
 model() { # intel|amd
     case ${PEER:-}-$1 in
-    qemu-amd) echo EPYC,+svm,-smap,-sha-ni,-rdseed,-fxsr-opt ;;
+    qemu-amd) echo EPYC,+svm,-smap,-monitor,-sha-ni,-rdseed,-fxsr-opt ;;
     qemu-*) echo Skylake-Server-v5 ;;
     *) echo "max-$1" ;;
     esac
