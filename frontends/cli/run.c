@@ -103,7 +103,7 @@ static const struct {
     {"mode",             "MODE",        "flat binary: real, protected or long (real)",                                          OPT_MODE            },
     {"syntax",           "SYNTAX",      "disassembly: intel or att (intel)",                                                    OPT_SYNTAX          },
     {"rtc",              "DATE",        "clock at the start, as 2026-01-01T00:00:00",                                           OPT_RTC             },
-    {"test-device",      NULL,          "add what kvm-unit-tests uses of QEMU: pc-testdev and fw_cfg",                          OPT_TEST_DEVICE     },
+    {"test-device",      NULL,          "add what kvm-unit-tests uses of QEMU: pc-testdev and pci-testdev",                          OPT_TEST_DEVICE     },
     {"transcendentals",  "WHOSE",       "FSIN, F2XM1 and their like: host or portable (host)",                                  OPT_TRANSCENDENTALS },
     {"help",             NULL,          "this text",                                                                            OPT_HELP            },
 };
@@ -134,7 +134,7 @@ static bool parse_range(const char *option, const char *text, uint64_t min, uint
     errno = 0;
     *val = strtoull(text, &end, text[0] == '0' && (text[1] | 0x20) == 'x' ? 16 : 10);
     if (!errno && *text >= '0' && *text <= '9' && !*end && *val >= min && *val <= max) return true;
-    cli_error("--%s: expected a number from %llu to %llu (0x for hexadecimal), found '%s'", option,
+    cli_error("--%s: expected a whole number from %llu to %llu (0x for hexadecimal), found '%s'", option,
               (unsigned long long)min, (unsigned long long)max, text);
     return false;
 }
@@ -193,8 +193,11 @@ static bool parse_date(const char *text, int64_t *val) {
         cli_error("--rtc: expected a date and time such as 2026-01-01T00:00:00, found '%s'", text);
         return false;
     }
+    const int day = t.tm_mday;
     *val = (int64_t)timegm(&t);
-    return true;
+    if (t.tm_mday == day) return true;
+    cli_error("--rtc: expected a day that the month has, found '%s'", text);
+    return false;
 }
 
 static bool parse_mode(const char *text, struct hvsim_image *image) {
@@ -416,8 +419,9 @@ static bool parse(int argc, char **argv, struct request *r) {
         if (argc == optind)
             cli_error("expected an image to run, a drive or firmware, found none; try `hvsim run IMAGE`");
         else
-            cli_error("expected one image, found '%s' and '%s'; the guest's arguments go into --append", argv[optind],
-                      argv[optind + 1]);
+            cli_error("expected one image, found '%s' and '%s'; the guest's arguments go into "
+                      "--append, modules into --initrd, disks into --drive",
+                      argv[optind], argv[optind + 1]);
         return false;
     }
     r->image.path = argv[optind];

@@ -9,6 +9,7 @@
     F(Init)                                                                                                            \
     F(Quit)                                                                                                            \
     F(GetError)                                                                                                        \
+    F(GetCurrentVideoDriver)                                                                                           \
     F(SetHint)                                                                                                         \
     F(CreateWindow)                                                                                                    \
     F(DestroyWindow)                                                                                                   \

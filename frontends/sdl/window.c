@@ -294,6 +294,12 @@ void window_show_end(struct window *w, const volatile int *cancel) {
 
 /* ---- opening and closing ---- */
 
+/* Where there is no screen SDL may choose a driver whose windows nobody sees, and nobody could close. */
+static bool is_seen(const struct sdl_library *sdl) {
+    const char *driver = sdl->GetCurrentVideoDriver();
+    return getenv("SDL_VIDEODRIVER") || (driver && strcmp(driver, "offscreen") != 0);
+}
+
 static bool open_sdl(struct window *w, char *err, size_t err_size) {
     struct sdl_library *sdl = &w->sdl;
     sdl->SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
@@ -302,8 +308,12 @@ static bool open_sdl(struct window *w, char *err, size_t err_size) {
     const int at = SDL_WINDOWPOS_CENTERED;
     struct hvsim_picture p = {.width = 640, .height = 480};
     hvsim_picture(w->h, &p);
-    if (sdl->Init(SDL_INIT_VIDEO) == 0)
-        w->window = sdl->CreateWindow("hvsim", at, at, (int)p.width, (int)p.height, SDL_WINDOW_RESIZABLE);
+    const bool ready = sdl->Init(SDL_INIT_VIDEO) == 0;
+    if (ready && !is_seen(sdl)) {
+        snprintf(err, err_size, "SDL finds no screen; expected DISPLAY or WAYLAND_DISPLAY to name one");
+        return false;
+    }
+    if (ready) w->window = sdl->CreateWindow("hvsim", at, at, (int)p.width, (int)p.height, SDL_WINDOW_RESIZABLE);
     if (w->window) w->renderer = sdl->CreateRenderer(w->window, -1, 0);
     if (w->renderer) return true;
     snprintf(err, err_size, "SDL cannot open a window: %s", sdl->GetError());

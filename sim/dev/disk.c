@@ -89,10 +89,12 @@ static bool open_file(struct disk *d, const struct disk_options *o, char *err, s
     if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
         return fail(err, size, o->path, "expected a disk image: a file or a block device", NULL);
     if (flock(d->fd, (d->writable ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0)
-        return fail(err, size, o->path,
-                    d->writable ? "another process uses the image; with --writable only one can"
-                                : "another process writes to the image",
-                    NULL);
+        return fail(
+            err, size, o->path,
+            d->writable
+                ? "the image is in use, by another process or because it is given twice; with --writable only one can"
+                : "another process writes to the image",
+            NULL);
     off_t end = lseek(d->fd, 0, SEEK_END);
     if (end < 0) return fail(err, size, o->path, "cannot find its size", strerror(errno));
     d->size = (uint64_t)end;

@@ -28,7 +28,8 @@ static bool attach_ide(struct machine *m, struct adapters *a, struct disk *d, bo
         snprintf(err, size, "%s: the machine has no IDE interface; expected ahci or virtio, or --machine pc",
                  disk_path(d));
     else if (!ide_attach(a->ide, d, cdrom, m->disk_count))
-        snprintf(err, size, "%s: the IDE interface has room for 4 drives", disk_path(d));
+        snprintf(err, size, "%s: the IDE interface has room for 4 drives; give others if=virtio or if=ahci",
+                 disk_path(d));
     else
         return true;
     return false;
@@ -40,7 +41,8 @@ static bool attach_ahci(struct machine *m, struct adapters *a, struct disk *d, b
     if (!a->ahci)
         snprintf(err, size, "%s: no room for an AHCI adapter", disk_path(d));
     else if (!ahci_attach(a->ahci, d, cdrom, m->disk_count))
-        snprintf(err, size, "%s: the AHCI adapter has room for %u drives", disk_path(d), AHCI_PORTS);
+        snprintf(err, size, "%s: the AHCI adapter has room for %u drives; give others if=virtio", disk_path(d),
+                 AHCI_PORTS);
     else
         return true;
     return false;

@@ -92,8 +92,10 @@ bool load_place(struct loader *l, const char *path, const char *what, uint64_t s
     if (l->used_count == MAX_EXTENTS) return load_fail(l, path, "it has more than %d parts to load", MAX_EXTENTS);
     l->used[l->used_count++] = (struct extent){start, end};
     if (data_size && !machine_write(l->m, start, data, data_size))
-        return load_fail(l, path, "%s cannot be written to [%llx, %llx): a device is there", what, (ull)start,
-                         (ull)end);
+        return load_fail(l, path,
+                         "%s wants memory [%llx, %llx), but a device is there (the display adapter has [a0000, "
+                         "c0000)); correct --load-address or link it elsewhere",
+                         what, (ull)start, (ull)end);
     return true;
 }
 
@@ -191,7 +193,17 @@ static bool load_by_format(struct loader *l) {
             l, l->req->path,
             "no Linux setup header (HdrS at offset 202H), no multiboot header in its first 8 KiB (magic 1BADB002 with "
             "flags and checksum that add up to 0), no multiboot2 header in its first 32 KiB, no ELF file, no EFI "
-            "application; a flat binary needs --mode, --load-address or --entry");
+            "application, no boot sector (55H, AAH at offset 1FEH), no CD-ROM; a flat binary needs --mode, "
+            "--load-address or --entry, a disk from which nothing starts goes into --drive");
+    const bool direct = flat || (!l->req->firmware && f->load != efi_load);
+    if (flat && l->req->firmware)
+        return load_fail(
+            l, l->req->path,
+            "a flat binary (--mode, --load-address or --entry) starts without firmware; leave out one or the other");
+    if (direct && l->req->firmware_vars)
+        return load_fail(
+            l, l->req->path,
+            "--firmware-vars is of no use: the image starts without firmware; --firmware ovmf changes that");
     if (flat) note_header(l, f);
     file_free(&l->image);
     if (!file_read(l, l->req->path, strlen(l->req->path), &l->image)) return false;
@@ -199,7 +211,7 @@ static bool load_by_format(struct loader *l) {
         boot_firmware_state(l->m);
         return flat_load(l);
     }
-    if (l->req->firmware || f->load == efi_load) return rom_load(l);
+    if (!direct) return rom_load(l);
     boot_firmware_state(l->m);
     if (!firmware_install(l->m))
         return load_fail(l, l->req->path, "no room below 1 MiB for the ACPI tables of %u CPUs", l->m->cpu_count);

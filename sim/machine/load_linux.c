@@ -70,19 +70,20 @@ static bool check_size(struct loader *l, const struct file *f, struct setup *s) 
     uint64_t paragraphs = s->version >= 0x204 ? get32(f->data + 0x1F4) : get16(f->data + 0x1F4);
     if (f->size <= s->code_at)
         return load_fail(l, f->path,
-                         "Linux setup header: %u setup sectors end at %llx, the file has %zu bytes; it is cut off",
+                         "Linux setup header: %u setup sectors end after %llu bytes, the file has %zu; it is cut off",
                          s->sects, (ull)s->code_at, f->size);
     s->code_size = f->size - s->code_at;
     if (paragraphs * 16 > s->code_size + 15)
         return load_fail(
             l, f->path,
-            "Linux setup header: syssize promises %llx bytes from offset %llx on, the file has %zu; it is cut off",
+            "Linux setup header: syssize promises %llu bytes after the first %llu, the file has %zu; it is cut off",
             (ull)paragraphs * 16, (ull)s->code_at, f->size);
     if (paragraphs && paragraphs * 16 < s->code_size) s->code_size = paragraphs * 16; /* a signature follows */
     if (s->entry64 && s->code_size <= ENTRY_64)
-        return load_fail(l, f->path,
-                         "Linux setup header: a 64-bit entry point at %x, but only %llx bytes of code; it is cut off",
-                         ENTRY_64, (ull)s->code_size);
+        return load_fail(
+            l, f->path,
+            "Linux setup header: a 64-bit entry point after %u bytes, but only %llu bytes of code; it is cut off",
+            ENTRY_64, (ull)s->code_size);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* Firmware: an image below 4 GiB at whose end processors begin after a reset, its variables in flash, and what it is
  * told through the firmware configuration device. SeaBIOS and OVMF from Debian are known by name. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,9 +24,10 @@
 
 static const struct firmware {
     const char *name, *code, *vars, *package;
+    unsigned least; /* MiB of memory: with less it halts or hangs without a word */
 } firmwares[] = {
-    {"seabios", "/usr/share/seabios/bios-256k.bin", NULL,                              "seabios"},
-    {"ovmf",    "/usr/share/OVMF/OVMF_CODE_4M.fd",  "/usr/share/OVMF/OVMF_VARS_4M.fd", "ovmf"   },
+    {"seabios", "/usr/share/seabios/bios-256k.bin", NULL,                              "seabios", 1 },
+    {"ovmf",    "/usr/share/OVMF/OVMF_CODE_4M.fd",  "/usr/share/OVMF/OVMF_VARS_4M.fd", "ovmf",    64},
 };
 
 static const struct firmware *known(const char *name) {
@@ -40,8 +42,10 @@ static bool read_firmware(struct loader *l, const char *path, const char *packag
                          strerror(errno), package, package);
     if (!file_read(l, path, strlen(path), f)) return false;
     if (f->size <= max && f->size % ROM_UNIT == 0) return true;
-    load_fail(l, path, "a firmware image has a multiple of 4 KiB and at most %zu MiB; found %zu bytes", max >> 20,
-              f->size);
+    load_fail(
+        l, path,
+        "expected an image of firmware or of its variables, a multiple of 4 KiB and at most %zu MiB; found %zu bytes",
+        max >> 20, f->size);
     file_free(f);
     return false;
 }
@@ -119,11 +123,59 @@ static bool tell_kernel(struct loader *l) {
     return ok;
 }
 
+/* ---- what cannot work, told before the machine runs ---- */
+
+/* The file is replaced as a whole: its folder is written to. */
+static bool can_replace(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    bool ok = folder && access(folder, W_OK) == 0;
+    int why = errno;
+    free(folder);
+    errno = why;
+    return ok;
+}
+
+static bool check_variables(struct loader *l, const struct firmware *fw) {
+    const char *path = l->req->firmware_vars;
+    if (!path) return true;
+    if (fw && !fw->vars)
+        return load_fail(l, path, "--firmware-vars is of no use: %s keeps no variables; expected --firmware ovmf",
+                         fw->name);
+    if (!fw && access(path, F_OK) != 0)
+        return load_fail(l, path,
+                         "cannot open it: %s; with firmware from a file --firmware-vars expects a file that exists, "
+                         "such as a copy of the variables that come with it",
+                         strerror(errno));
+    if (!can_replace(path))
+        return load_fail(l, path, "the firmware's variables cannot be written: %s", strerror(errno));
+    return true;
+}
+
+static bool check_request(struct loader *l, const char *name, const struct firmware *fw) {
+    const struct hvsim_image *r = l->req;
+    const unsigned long long memory = l->m->ram_size >> 20;
+    if (!fw && access(name, R_OK) != 0)
+        return load_fail(l, name, "cannot open it: %s; --firmware expects seabios, ovmf or a file", strerror(errno));
+    if (fw && memory < fw->least)
+        return load_fail(l, fw->name, "expected %u MiB of memory or more, found %llu; give more with --memory",
+                         fw->least, memory);
+    if (!l->image.data && (r->append || r->module_count))
+        return load_fail(l, name,
+                         "%s is for a kernel or an EFI application; what firmware starts from a drive has its own",
+                         r->append ? "a command line (--append)" : "a module (--initrd)");
+    if (r->module_count > 1)
+        return load_fail(l, name, "firmware hands over one initial RAM disk; expected --initrd once, found it %u times",
+                         r->module_count);
+    return check_variables(l, fw);
+}
+
 bool rom_load(struct loader *l) {
     l->m->by_firmware = true;
     const char *name = l->req->firmware ? l->req->firmware : l->image.data ? "ovmf" : "seabios";
     const struct firmware *fw = known(name);
     struct file code;
+    if (!check_request(l, name, fw)) return false;
     if (!read_firmware(l, fw ? fw->code : name, fw ? fw->package : NULL, ROM_MAX, &code)) return false;
     bool ok = place_rom(l, &code) && place_vga_bios(l) && place_variables(l, fw, ROM_END - code.size);
     if (ok && !(tell_memory(l->m) && acpi_tell_firmware(l->m) && smbios_tell_firmware(l->m)))
