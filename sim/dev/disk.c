@@ -130,7 +130,7 @@ struct disk *disk_open(const struct disk_options *o, char *err, size_t err_size)
 
 void disk_close(struct disk *d) {
     if (!d) return;
-    if (d->writable) disk_flush(d);
+    if (d->sectors) disk_flush(d); /* it was opened */
     nbd_image_close(&d->nbd);
     if (d->fd >= 0) close(d->fd);
     overlay_free(&d->overlay);
