@@ -103,7 +103,7 @@ static const struct {
     {"mode",             "MODE",        "flat binary: real, protected or long (real)",                                          OPT_MODE            },
     {"syntax",           "SYNTAX",      "disassembly: intel or att (intel)",                                                    OPT_SYNTAX          },
     {"rtc",              "DATE",        "clock at the start, as 2026-01-01T00:00:00",                                           OPT_RTC             },
-    {"test-device",      NULL,          "add what kvm-unit-tests uses of QEMU: pc-testdev and pci-testdev",                          OPT_TEST_DEVICE     },
+    {"test-device",      NULL,          "add what kvm-unit-tests uses of QEMU: pc-testdev and pci-testdev",                     OPT_TEST_DEVICE     },
     {"transcendentals",  "WHOSE",       "FSIN, F2XM1 and their like: host or portable (host)",                                  OPT_TRANSCENDENTALS },
     {"help",             NULL,          "this text",                                                                            OPT_HELP            },
 };
