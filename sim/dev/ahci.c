@@ -133,8 +133,10 @@ static void ahci_reset(struct device *d) {
     pci_reset(&a->pci);
     pci_set(&a->pci, PCS_REGISTER, 2, (1u << AHCI_PORTS) - 1);
     a->index = 0;
-    for (unsigned n = 0; n < AHCI_PORTS; n++)
+    for (unsigned n = 0; n < AHCI_PORTS; n++) {
+        a->port[n].clb = a->port[n].fb = 0;
         if (a->port[n].present) ata_power_on(&a->port[n].drive);
+    }
     write_ghc(a, GHC_HR);
 }
 

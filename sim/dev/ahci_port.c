@@ -72,10 +72,10 @@ static void stop(struct ahci_port *p) {
     p->last_slot = AHCI_SLOTS - 1;
 }
 
+/* "HBA Reset": where the command list and the received frames lie stays. */
 void ahci_port_reset(struct ahci_port *p) {
     if (!p->timer.fn) timer_init(&p->timer, on_timer, p);
     stop(p);
-    p->clb = p->fb = 0;
     p->is = p->ie = p->sctl = p->serr = 0;
     p->cmd = CMD_SUD | CMD_POD;
     p->soft_reset = false;
