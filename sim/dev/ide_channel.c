@@ -93,7 +93,10 @@ static void on_timer(void *arg) {
     switch (c->step) {
     case IDE_START:
         ata_start(d);
-        go_on(c, d, true);
+        if (d->is_cdrom && d->regs.command == ATA_COMMAND_DEVICE_RESET)
+            c->busy = false; /* "DEVICE RESET command protocol": without an interrupt */
+        else
+            go_on(c, d, true);
         break;
     case IDE_PACKET:
         ata_packet(d, c->packet);

@@ -78,7 +78,10 @@ static void test_atapi_signature_after_reset_and_identify(void **state) {
     assert_int_equal(ide_command(m, CDROM, 0xA1), GOOD | ATA_STATUS_DRQ);
     ide_read_data(m, CDROM, id, 512);
     assert_int_equal(id[1], 0x85);
-    assert_int_equal(ide_command(m, CDROM, 0x08), 0); /* DEVICE RESET */
+    outb(m, CDROM + 7, 0x08); /* DEVICE RESET */
+    fixture_advance(m, STORAGE_WAIT);
+    assert_int_equal(inb(m, CDROM + CONTROL), 0);
+    assert_false(ide_irq(m, CDROM));
     assert_int_equal(inb(m, CDROM + 5), 0xEB);
 }
 
