@@ -234,6 +234,7 @@ static void kbc_reset(struct device *d) {
     k->output = 0;
     ps2_keyboard_reset(&k->keyboard);
     ps2_mouse_reset(&k->mouse);
+    update_lines(k);
     machine_set_a20(k->dev.machine, true); /* as firmware leaves it */
 }
 

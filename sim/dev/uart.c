@@ -185,6 +185,7 @@ static void uart_reset(struct device *d) {
     u->ier = u->fcr = u->lcr = u->mcr = u->overrun = u->msr_delta = 0;
     u->tx_pending = false;
     u->head = u->count = 0;
+    update(u);
 }
 
 static void uart_destroy(struct device *d) { sink_close(&((struct uart *)d)->out); }

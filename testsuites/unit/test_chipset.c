@@ -369,7 +369,12 @@ static void test_reset_brings_chipset_and_processors_back_and_keeps_memory(void 
     port_write(m, 0x602, 2, 0x100);
     acpipm_power_button(m->pm);
     outb(m, 0x70, 0x0F), outb(m, 0x71, 0x33);
+    outb(m, 0x64, 0x60), outb(m, 0x60, 0x01); /* keyboard interrupt on, and a byte waits */
+    outb(m, 0x64, 0xD2), outb(m, 0x60, 0x5A);
+    outb(m, 0x3FC, 0x08), outb(m, 0x3F9, 0x02); /* COM1: transmitter empty */
+    assert_int_equal(m->irq_lines[IRQ_DEVICE] & 0x12, 0x12);
     machine_reset(m);
+    assert_int_equal(m->irq_lines[IRQ_DEVICE] & 0x12, 0);
     assert_int_equal(m->cpu[0]->gpr[RBX], 0);
     assert_int_equal(m->cpu[0]->rip, 0xFFF0);
     assert_false(m->cpu[0]->intr.smm);
