@@ -117,6 +117,9 @@ static struct pci_device *of_msix(struct device *d) {
 static uint32_t table_bytes(const struct pci_device *p) { return 16 * p->msix.vectors; }
 static uint32_t pba_at(const struct pci_device *p) { return (table_bytes(p) + 0xFFF) & ~0xFFFu; }
 
+/* A message is a memory write of the function's. */
+static bool may_send(const struct pci_device *p) { return pci_get16(p, PCI_COMMAND) & PCI_COMMAND_MASTER; }
+
 static bool msix_on(const struct pci_device *p) {
     return p->msix.cap && pci_get16(p, p->msix.cap + MSIX_CONTROL) & MSIX_ENABLE;
 }
@@ -153,7 +156,7 @@ static void write_word(struct pci_device *p, uint32_t at, uint32_t val) {
     if (at >= table_bytes(p)) return;
     p->msix.table[at / 4] = val;
     unsigned vector = at / 16;
-    if (msix_on(p) && p->msix.pending[vector / 64] >> vector % 64 & 1) msix_send(p, vector);
+    if (msix_on(p) && may_send(p) && p->msix.pending[vector / 64] >> vector % 64 & 1) msix_send(p, vector);
 }
 
 /* "Table Offset/Table BIR": software uses aligned accesses of 4 or 8 bytes; others do nothing. */
@@ -198,7 +201,7 @@ void pci_msix_reset(struct pci_device *p) {
 bool pci_message_mode(const struct pci_device *p) { return msix_on(p) || msi_on(p); }
 
 void pci_notify(struct pci_device *p, unsigned vector) {
-    if (!(pci_get16(p, PCI_COMMAND) & PCI_COMMAND_MASTER)) return; /* a message is a memory write */
+    if (!may_send(p)) return;
     if (msix_on(p) && vector < p->msix.vectors)
         msix_send(p, vector);
     else if (!msix_on(p) && msi_on(p))
@@ -207,7 +210,7 @@ void pci_notify(struct pci_device *p, unsigned vector) {
 
 void pci_update_interrupts(struct pci_device *p) {
     update_pin(p);
-    if (!(pci_get16(p, PCI_COMMAND) & PCI_COMMAND_MASTER)) return;
+    if (!may_send(p)) return;
     if (msix_on(p)) msix_send_unmasked(p);
     if (msi_on(p)) msi_send_unmasked(p);
 }

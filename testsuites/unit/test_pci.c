@@ -206,6 +206,13 @@ static void test_pci_msix_entry_masked_stays_pending(void **state) {
     assert_false(took(m, VECTOR));
     config_put(m, at + 2, 2, 0x8000);
     assert_true(took(m, VECTOR));
+    mmio_write(m, entry + 12, 4, 1);
+    pci_notify(&c->pci, 2);
+    config_put(m, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+    mmio_write(m, entry + 12, 4, 0);
+    assert_false(took(m, VECTOR)); /* a message is a memory write: it waits for bus mastering */
+    config_put(m, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    assert_true(took(m, VECTOR));
     pci_notify(&c->pci, 3); /* there is none */
     mmio_write(m, pba, 8, ~0ull);
     assert_int_equal(mmio_read(m, pba, 8), 0);
