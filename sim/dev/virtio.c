@@ -76,7 +76,7 @@ bool virtio_chain_add(struct virtio_chain *c, const struct virtio_desc *d) {
 bool virtio_take(struct virtio *v, unsigned n, struct virtio_chain *c) {
     struct virtio_queue *q = &v->queue[n];
     c->slots = c->segments = c->readable = 0;
-    c->out = c->in = 0;
+    c->out = c->in = c->besides = 0;
     if (!usable(q)) return false;
     enum virtio_pop found = ring_of(v)->pop(q, c);
     if (found == VIRTIO_BROKEN) virtio_break(v);
@@ -123,10 +123,14 @@ static void want_notifications(struct virtio_queue *q, bool on) {
     if (!ring_of(q->virtio)->want_notifications(q, on)) virtio_break(q->virtio);
 }
 
+static uint64_t free_from(const struct virtio *v) {
+    uint64_t now = machine_now(v->pci.dev.machine);
+    return v->free_at > now ? v->free_at : now;
+}
+
 /* The device is free again at free_at; a request takes its latency from there. */
 static void schedule(struct virtio *v, struct virtio_queue *q) {
-    uint64_t now = machine_now(v->pci.dev.machine), from = v->free_at > now ? v->free_at : now;
-    timer_arm(v->pci.dev.machine, &q->work, from + v->ops->latency);
+    timer_arm(v->pci.dev.machine, &q->work, free_from(v) + v->ops->latency);
 }
 
 /* false: there is none, and the driver will notify of the next. What came before it knew of that is looked for again.
@@ -150,10 +154,10 @@ static void work(void *arg) {
         more = take_or_ask(v, n, &c);
         if (!more) break;
         virtio_give(v, n, &c, v->ops->serve(v, n, &c));
-        bytes += c.out + c.in;
+        bytes += c.out + c.in + c.besides;
     }
     virtio_interrupt(v, n);
-    if (v->ops->rate) v->free_at = machine_now(v->pci.dev.machine) + bytes * 1000 / v->ops->rate;
+    if (v->ops->rate) v->free_at = free_from(v) + bytes * 1000 / v->ops->rate;
     if (more && usable(q)) schedule(v, q);
 }
 

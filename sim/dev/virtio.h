@@ -56,6 +56,7 @@ struct virtio_chain {
     uint16_t slots;              /* what it takes of a packed ring */
     uint16_t segments, readable; /* the first `readable` are for the device to read, the others to write */
     uint64_t out, in;            /* bytes of the two parts */
+    uint64_t besides;            /* bytes that serve() moved elsewhere: they take their time, too */
     struct {
         uint64_t pa;
         uint32_t size;

@@ -108,7 +108,7 @@ static enum blk_status write_zeroes(struct blk *b, uint64_t sector, uint32_t cou
 }
 
 /* What is discarded keeps its contents, as it may. */
-static enum blk_status ranges(struct blk *b, const struct virtio_chain *c, enum blk_type type) {
+static enum blk_status ranges(struct blk *b, struct virtio_chain *c, enum blk_type type) {
     uint64_t bytes = c->out - HEADER_SIZE;
     const uint32_t allowed = type == BLK_T_WRITE_ZEROES ? RANGE_UNMAP : 0;
     if (bytes % RANGE_SIZE || bytes / RANGE_SIZE > MAX_RANGES) return BLK_S_IOERR;
@@ -117,12 +117,14 @@ static enum blk_status ranges(struct blk *b, const struct virtio_chain *c, enum 
         uint8_t raw[RANGE_SIZE];
         if (!virtio_read(&b->v, c, off, raw, sizeof raw)) return BLK_S_IOERR;
         uint32_t count = get32(raw + 8);
-        if (get32(raw + 12) & ~allowed)
+        if (get32(raw + 12) & ~allowed) {
             status = BLK_S_UNSUPP;
-        else if (count > MAX_RANGE_SECTORS || !in_disk(b, get64(raw), count))
+        } else if (count > MAX_RANGE_SECTORS || !in_disk(b, get64(raw), count)) {
             status = BLK_S_IOERR;
-        else if (type == BLK_T_WRITE_ZEROES)
+        } else if (type == BLK_T_WRITE_ZEROES) {
             status = write_zeroes(b, get64(raw), count);
+            c->besides += (uint64_t)count * DISK_SECTOR;
+        }
     }
     return status;
 }
