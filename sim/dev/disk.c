@@ -124,6 +124,7 @@ struct disk *disk_open(const struct disk_options *o, char *err, size_t err_size)
     d->writable = o->writable && !o->read_only;
     d->path = strdup(o->path);
     if (d->path && open_image(d, o, err, err_size)) return d;
+    d->writable = false; /* nothing was written, and there may be nothing to flush it to */
     disk_close(d);
     return NULL;
 }

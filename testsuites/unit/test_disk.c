@@ -301,6 +301,7 @@ static void test_disk_damaged_image_says_what_qemu_nbd_said(void **state) {
         disk_read(d, 4000, 1, buf);
         disk_close(d);
     }
+    assert_null(open_disk(path, "no-such-format", true));
     assert_null(open_disk(path, "no-such-format", false));
     assert_non_null(strstr(err, "no-such-format"));
 }
