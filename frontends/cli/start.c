@@ -42,7 +42,11 @@ bool cli_choose_start(struct cli_start *s) {
     if (im->path && !is_flat(im) && !by_kind(s)) return false;
     if (!im->path && !im->firmware) im->firmware = "seabios";
     if (!im->firmware || !is_ovmf(im->firmware) || (c->cpu && strstr(c->cpu, "phys-bits="))) return true;
-    snprintf(s->cpu, sizeof s->cpu, "%s,phys-bits=%d", c->cpu ? c->cpu : "max-intel", OVMF_PHYS_BITS);
+    int n = snprintf(s->cpu, sizeof s->cpu, "%s,phys-bits=%d", c->cpu ? c->cpu : "max-intel", OVMF_PHYS_BITS);
+    if (n < 0 || (size_t)n >= sizeof s->cpu) {
+        cli_error("--cpu: for OVMF expected fewer than %zu characters, or phys-bits= among them", sizeof s->cpu - 13);
+        return false;
+    }
     c->cpu = s->cpu;
     return true;
 }

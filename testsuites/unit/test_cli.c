@@ -352,6 +352,9 @@ static void test_cli_efi_application_is_started_by_ovmf(void **state) {
     (void)state;
     make_efi_application(pe);
     write_image("app.efi", pe, sizeof pe);
+    char long_cpu[400] = "run app.efi --cpu max-intel";
+    while (strlen(long_cpu) < 300) strcat(long_cpu, ",-avx512f");
+    check(long_cpu, 2, "phys-bits="); /* not cut off */
     check("run app.efi --firmware-vars vars.fd --serial none --max-instructions 6000000000", 13, "");
     char path[128];
     snprintf(path, sizeof path, "%s/vars.fd", folder);
