@@ -43,7 +43,7 @@ test_storage() { # NAME . VENDOR KIND
     done
     [ "$before" = "$(md5sum <"$images/disk.img")" ]
     tap_result $? "$1: the image is as it was"
-    cmp -s "$work/$1-1.hash" "$work/$1-2.hash"
+    [ -s "$work/$1-1.hash" ] && cmp -s "$work/$1-1.hash" "$work/$1-2.hash"
     tap_result $? "$1: both runs end in the same state"
     for mode in new found; do
         run_storage "$1-$mode" "$3" $driver $mode --machine "$4" --drive "$images/disk.qcow2" --cdrom "$images/cd.iso" --writable
