@@ -2,10 +2,12 @@
 #include "sim/machine/load.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "sim/dev/chipset.h"
 #include "sim/machine/internal.h"
@@ -44,9 +46,13 @@ static bool read_file(struct loader *l, const char *path, size_t path_len, size_
     char *name = strndup(path, path_len);
     *f = (struct file){.path = name};
     if (!name) return load_fail(l, path, "out of memory");
-    FILE *in = fopen(name, "rb");
+    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for a writer */
+    FILE *in = fd >= 0 ? fdopen(fd, "rb") : NULL;
     bool ok = in ? read_stream(l, f, in, most) : load_fail(l, name, "cannot open it: %s", strerror(errno));
-    if (in) fclose(in);
+    if (in)
+        fclose(in);
+    else if (fd >= 0)
+        close(fd);
     if (!ok) file_free(f);
     return ok;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -107,6 +108,10 @@ static void test_cli_bad_usage_says_what_to_do(void **state) {
         {"run halt --cpus two",                                "1 to 64"                                           },
     };
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) check(cases[i][0], 2, cases[i][1]);
+    char fifo[128];
+    snprintf(fifo, sizeof fifo, "%s/fifo", folder);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    check("run fifo", 2, "expected a regular file"); /* and does not wait for a writer */
 }
 
 static void test_cli_exit_port_gives_odd_status(void **state) {
