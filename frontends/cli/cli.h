@@ -31,6 +31,9 @@ struct cli_start {
 };
 bool cli_choose_start(struct cli_start *s);
 
+/* What a text screen shows, on standard error: nobody may have seen it. */
+void cli_tell_screen(hvsim *h);
+
 int cli_run(int argc, char **argv); /* argv[0] is "run" */
 
 #endif

@@ -486,6 +486,7 @@ static int run(struct request *r) {
     int status = CLI_USAGE;
     if (display_open(&r->display, h, r->image.path)) {
         status = finish(h, display_run(&r->display, &signalled));
+        if (status != CLI_OK && !(status & 1)) cli_tell_screen(h);
         fflush(stderr);
         display_close(&r->display, &signalled);
     }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sim/dev/dev.h"
@@ -146,7 +147,8 @@ static bool save(const struct flash *f) {
     char *beside = NULL;
     if (asprintf(&beside, "%s.XXXXXX", f->path) < 0) return false;
     int fd = mkstemp(beside);
-    bool ok = fd >= 0;
+    struct stat old;
+    bool ok = fd >= 0 && fchmod(fd, stat(f->path, &old) == 0 ? old.st_mode & 0777 : 0644) == 0;
     for (uint64_t done = 0; ok && done < f->size;) {
         ssize_t n = write(fd, f->data + done, f->size - done);
         ok = n > 0;

@@ -326,6 +326,9 @@ static void test_cli_disk_image_is_started_by_seabios(void **state) {
     write_image("disk.img", disk, sizeof disk);
     check("run disk.img --max-instructions 500000000", 11, "");
     check("run --drive disk.img --machine q35 --cpu max-amd --max-instructions 500000000", 11, "");
+    static uint8_t empty[1 << 20];
+    write_image("empty.img", empty, sizeof empty);
+    check("run --drive empty.img --firmware seabios --no-reboot", 6, "| No bootable device.");
     check("run disk.img --firmware nosuch", 2, "nosuch: cannot open it");
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sim/machine/load.h"
@@ -73,6 +74,8 @@ static char *temporary(const void *data, size_t size) {
 static void test_flash_changes_are_in_the_file_afterwards(void **state) {
     (void)state;
     char *path = temporary("old", 3);
+    struct stat st;
+    assert_int_equal(chmod(path, 0640), 0);
     struct machine *m = fixture_machine(1);
     make_flash(m, path);
     flash_put(m, 5, 0x10), flash_put(m, 5, 0x55);
@@ -84,6 +87,8 @@ static void test_flash_changes_are_in_the_file_afterwards(void **state) {
     fseek(f, 0, SEEK_END);
     assert_int_equal(ftell(f), SIZE);
     fclose(f);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640); /* as it was */
     unlink(path);
     free(path);
 }
