@@ -4,17 +4,13 @@
 #include <string.h>
 
 #include "sim/dev/disk_internal.h"
+#include "sim/machine/hash.h"
 
 #define FIRST_PLACES 64u
 
-static uint64_t mix(uint64_t h, uint64_t v) {
-    h = (h ^ v) * 0x9FB21C651E98DF25ull;
-    return h ^ h >> 29;
-}
-
 /* The chunk's place, or the free one where it would be. The table is never full. */
 static struct chunk *find(const struct overlay *o, uint64_t number) {
-    for (size_t i = mix(0, number);; i++) {
+    for (size_t i = hash_mix(0, number);; i++) {
         struct chunk *c = &o->chunk[i & (o->places - 1)];
         if (!c->data || c->number == number) return c;
     }
@@ -76,10 +72,10 @@ uint64_t overlay_hash(const struct overlay *o) {
         const struct chunk *c = &o->chunk[i];
         for (unsigned n = 0; c->data && n < CHUNK_SECTORS; n++) {
             if (!is_written(c, n)) continue;
-            uint64_t h = mix(1, c->number * CHUNK_SECTORS + n), w;
+            uint64_t h = hash_mix(1, c->number * CHUNK_SECTORS + n), w;
             for (unsigned at = 0; at < DISK_SECTOR; at += sizeof w) {
                 memcpy(&w, c->data + (size_t)n * DISK_SECTOR + at, sizeof w);
-                h = mix(h, w);
+                h = hash_mix(h, w);
             }
             sum += h;
         }

@@ -9,6 +9,7 @@
 #include "sim/core/trace.h"
 #include "sim/dev/chipset.h"
 #include "sim/dev/disk.h"
+#include "sim/machine/hash.h"
 #include "sim/machine/internal.h"
 #include "sim/ops/op.h"
 
@@ -103,22 +104,15 @@ void machine_destroy(struct machine *m) {
 
 /* ---- the state in one number ---- */
 
-#define HASH_PRIME 0x9FB21C651E98DF25ull
-
-static uint64_t mix(uint64_t h, uint64_t v) {
-    h = (h ^ v) * HASH_PRIME;
-    return h ^ h >> 29;
-}
-
 static uint64_t hash_words(uint64_t h, const uint64_t *w, unsigned n) {
-    for (unsigned i = 0; i < n; i++) h = mix(h, w[i]);
+    for (unsigned i = 0; i < n; i++) h = hash_mix(h, w[i]);
     return h;
 }
 
 /* x87, vector, protection-key and control-flow registers: what XSAVES would save, and the supervisor's part of it */
 static uint64_t hash_extended(uint64_t h, struct cpu *cpu) {
     const struct fpu_regs *f = &cpu->fpu;
-    for (unsigned i = 0; i < 8; i++) h = mix(mix(h, f->st[i].sig), f->st[i].se);
+    for (unsigned i = 0; i < 8; i++) h = hash_mix(hash_mix(h, f->st[i].sig), f->st[i].se);
     const uint64_t words[] = {f->fcw,
                               f->fsw,
                               f->ftw,
@@ -144,11 +138,11 @@ static uint64_t hash_extended(uint64_t h, struct cpu *cpu) {
 }
 
 static uint64_t hash_cpu(uint64_t h, struct cpu *cpu) {
-    for (unsigned i = 0; i < 16; i++) h = mix(h, cpu->gpr[i]);
+    for (unsigned i = 0; i < 16; i++) h = hash_mix(h, cpu->gpr[i]);
     for (unsigned i = 0; i < SEG_COUNT; i++) {
         const struct seg *s = &cpu->seg[i];
-        h = mix(mix(h, s->base), (uint64_t)s->limit << 32 | s->ar);
-        h = mix(h, s->sel);
+        h = hash_mix(hash_mix(h, s->base), (uint64_t)s->limit << 32 | s->ar);
+        h = hash_mix(h, s->sel);
     }
     const uint64_t words[] = {cpu->rip,           flags_get(cpu),     cpu->cpl,        cpu->ctl.cr0,
                               cpu->ctl.cr2,       cpu->ctl.cr3,       cpu->ctl.cr4,    cpu->ctl.efer,
@@ -164,8 +158,8 @@ static uint64_t hash_memory(uint64_t h, const struct machine *m) {
         uint64_t any = 0, page = off;
         for (unsigned i = 0; i < PAGE_SIZE / 8; i++) any |= w[i];
         if (!any) continue;
-        for (unsigned i = 0; i < PAGE_SIZE / 8; i++) page = mix(page, w[i]);
-        h = mix(h, page);
+        for (unsigned i = 0; i < PAGE_SIZE / 8; i++) page = hash_mix(page, w[i]);
+        h = hash_mix(h, page);
     }
     return h;
 }
@@ -174,6 +168,6 @@ uint64_t machine_hash(struct machine *m) {
     uint64_t h = 0x6A09E667F3BCC908ull;
     for (unsigned i = 0; i < m->cpu_count; i++) h = hash_cpu(h, m->cpu[i]);
     h = hash_memory(h, m);
-    for (unsigned i = 0; i < m->disk_count; i++) h = mix(h, disk_hash(m->disk[i]));
+    for (unsigned i = 0; i < m->disk_count; i++) h = hash_mix(h, disk_hash(m->disk[i]));
     return h;
 }
