@@ -179,8 +179,10 @@ static void apm_written(struct acpipm *p) {
 static uint64_t acpipm_read(struct device *d, unsigned range, uint64_t offset, unsigned size) {
     struct acpipm *p = (struct acpipm *)d;
     uint64_t val = 0;
-    if (range == RANGE_APM) return p->apm[offset & 1];
-    for (unsigned i = 0; i < size; i++) val |= (uint64_t)read_byte(p, (unsigned)(offset + i) % PM_MAX) << 8 * i;
+    for (unsigned i = 0; i < size; i++) {
+        unsigned at = (unsigned)(offset + i);
+        val |= (uint64_t)(range == RANGE_APM ? p->apm[at & 1] : read_byte(p, at % PM_MAX)) << 8 * i;
+    }
     return val;
 }
 

@@ -274,6 +274,7 @@ static void test_apm_write_raises_smi_when_enabled(void **state) {
     outb(m, 0xB2, 0x01);
     assert_int_equal(inb(m, 0xB2), 0x01);
     assert_int_equal(inb(m, 0xB3), 0x42);
+    assert_int_equal(port_read(m, 0xB2, 2), 0x4201);
     assert_false(smi(m));
     put(m, PM, 0x58, 4, 1 << 25); /* APMC_EN */
     outb(m, 0xB2, 0x01);
