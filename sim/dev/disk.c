@@ -80,6 +80,18 @@ static bool fail(char *err, size_t size, const char *path, const char *what, con
     return false;
 }
 
+/* Not every file system has locks: who only reads goes without. */
+static bool lock(const struct disk *d, const char *path, char *err, size_t size) {
+    if (flock(d->fd, (d->writable ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return true;
+    if (errno != EWOULDBLOCK) return d->writable ? fail(err, size, path, "cannot lock it", strerror(errno)) : true;
+    return fail(
+        err, size, path,
+        d->writable
+            ? "the image is in use, by another process or because it is given twice; with --writable only one can"
+            : "another process writes to the image",
+        NULL);
+}
+
 static bool open_file(struct disk *d, const struct disk_options *o, char *err, size_t size) {
     struct stat st;
     d->fd = open(o->path, (d->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
@@ -88,13 +100,7 @@ static bool open_file(struct disk *d, const struct disk_options *o, char *err, s
     if (fstat(d->fd, &st) != 0) return fail(err, size, o->path, "cannot look at it", strerror(errno));
     if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
         return fail(err, size, o->path, "expected a disk image: a file or a block device", NULL);
-    if (flock(d->fd, (d->writable ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0)
-        return fail(
-            err, size, o->path,
-            d->writable
-                ? "the image is in use, by another process or because it is given twice; with --writable only one can"
-                : "another process writes to the image",
-            NULL);
+    if (!lock(d, o->path, err, size)) return false;
     off_t end = lseek(d->fd, 0, SEEK_END);
     if (end < 0) return fail(err, size, o->path, "cannot find its size", strerror(errno));
     d->size = (uint64_t)end;
