@@ -129,6 +129,12 @@ bool block_page_has_code(const struct machine *m, uint64_t pa) {
     return p && (p->code_mask | p->table_mask);
 }
 
+bool block_host_has_code(const struct machine *m, const uint8_t *host) {
+    if (host < m->ram || host >= m->ram + m->pool_size) return true;
+    const struct phys_page *p = &m->blocks->pages[(size_t)(host - m->ram) >> 12];
+    return p->code_mask | p->table_mask;
+}
+
 /* ---- invalidation ---- */
 
 static uint64_t chunk_bits(unsigned first, unsigned last) {

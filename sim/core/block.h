@@ -39,6 +39,8 @@ bool block_watch_table(struct machine *m, uint64_t pa);
 uint64_t block_table_stores(const struct machine *m);
 /* Does the physical page hold decoded code or watched entries? (then stores must take the slow path) */
 bool block_page_has_code(const struct machine *m, uint64_t pa);
+/* The same by the page's place in the pool (RAM, ROMs, video memory) */
+bool block_host_has_code(const struct machine *m, const uint8_t *host);
 /* Drop everything (snapshot load, A20, memory map changes). Not while a chain runs: takes effect at the next look-up.
  */
 void block_cache_flush(struct machine *m);

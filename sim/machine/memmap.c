@@ -30,6 +30,12 @@ bool memmap_remove(struct mem_map *map, const struct device *dev, unsigned range
     return false;
 }
 
+const struct mem_window *memmap_window(const struct mem_map *map, const struct device *dev, unsigned range) {
+    for (unsigned i = 1; i < map->count; i++)
+        if (map->window[i].dev == dev && map->window[i].range == range) return &map->window[i];
+    return NULL;
+}
+
 bool memmap_replace(struct mem_map *map, const struct mem_window *w) {
     for (unsigned i = 1; i < map->count; i++) {
         if (map->window[i].dev != w->dev || map->window[i].range != w->range) continue;

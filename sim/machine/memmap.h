@@ -26,6 +26,8 @@ struct mem_map {
 void memmap_init(struct mem_map *map);
 /* Add a window over all others; false: there are too many. */
 bool memmap_add(struct mem_map *map, const struct mem_window *w);
+/* The window of (dev, range); NULL: there is none. */
+const struct mem_window *memmap_window(const struct mem_map *map, const struct device *dev, unsigned range);
 /* Take away the window of (dev, range); false: there is none. */
 bool memmap_remove(struct mem_map *map, const struct device *dev, unsigned range);
 /* Replace the window of (w->dev, w->range); false: there is none. */

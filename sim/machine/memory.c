@@ -12,9 +12,10 @@
 #include "sim/machine/internal.h"
 #include "sim/machine/memmap.h"
 
-#define POOL_EXTRA (256ull << 20) /* for ROMs and video memory; only what is used costs anything */
-#define RAM_LOW    (~0u)          /* ranges of RAM's own windows */
-#define RAM_HIGH   (~0u - 1)
+#define POOL_EXTRA      (256ull << 20) /* for ROMs and video memory; only what is used costs anything */
+#define CODE_SEARCH_MAX (32ull << 20)
+#define RAM_LOW         (~0u) /* ranges of RAM's own windows */
+#define RAM_HIGH        (~0u - 1)
 
 bool memory_create(struct machine *m, uint64_t size) {
     m->map = calloc(1, sizeof *m->map);
@@ -91,11 +92,45 @@ static void find_plain(struct machine *m) {
     }
 }
 
-void memory_layout_changed(struct machine *m) {
+/* Translations are forgotten, decoded code stays. */
+static void flatten(struct machine *m) {
     memmap_flatten(m->map);
     find_plain(m);
     for (unsigned i = 0; i < m->cpu_count; i++) tlb_flush_all(m->cpu[i]);
+}
+
+void memory_layout_changed(struct machine *m) {
+    flatten(m);
     if (m->blocks) block_cache_flush(m);
+}
+
+static bool pages_have_code(const struct machine *m, const uint8_t *host, uint64_t size) {
+    for (uint64_t off = 0; host && off < size; off += PAGE_SIZE)
+        if (block_host_has_code(m, host + off)) return true;
+    return false;
+}
+
+/* Was code decoded that is seen in this window? Large ones are not searched. */
+static bool window_has_code(const struct machine *m, const struct mem_window *w) {
+    if (!m->blocks) return false;
+    if (w->size > CODE_SEARCH_MAX || !w->size) return true;
+    for (unsigned i = 0; i < m->map->stretches; i++) {
+        const struct mem_stretch *s = &m->map->stretch[i];
+        uint64_t first = s->base > w->base ? s->base : w->base, end = w->base + (w->size - 1);
+        uint64_t last = s->end < end ? s->end : end;
+        if (first > last) continue;
+        for (unsigned smm = 0; smm < 2; smm++)
+            if (s->direct[smm] && pages_have_code(m, s->direct[smm] + (first - s->base), last - first + 1)) return true;
+    }
+    return false;
+}
+
+/* Something is seen otherwise from now on where the window is. */
+static void window_changed(struct machine *m, bool had_code) {
+    if (had_code)
+        memory_layout_changed(m);
+    else
+        flatten(m);
 }
 
 void memory_smm_changed(struct cpu *cpu) {
@@ -103,15 +138,24 @@ void memory_smm_changed(struct cpu *cpu) {
 }
 
 void machine_map(struct machine *m, const struct mem_window *w) {
-    if (memmap_add(m->map, w)) memory_layout_changed(m);
+    bool code = window_has_code(m, w);
+    if (memmap_add(m->map, w)) window_changed(m, code);
 }
 
 void machine_unmap(struct machine *m, const struct device *d, unsigned range) {
-    if (memmap_remove(m->map, d, range)) memory_layout_changed(m);
+    const struct mem_window *w = memmap_window(m->map, d, range);
+    if (!w) return;
+    bool code = window_has_code(m, w);
+    memmap_remove(m->map, d, range);
+    window_changed(m, code);
 }
 
 void machine_remap(struct machine *m, const struct mem_window *w) {
-    if (memmap_replace(m->map, w)) memory_layout_changed(m);
+    const struct mem_window *old = memmap_window(m->map, w->dev, w->range);
+    if (!old) return;
+    bool code = window_has_code(m, old) || window_has_code(m, w);
+    memmap_replace(m->map, w);
+    window_changed(m, code);
 }
 
 void machine_map_mmio(struct machine *m, struct device *d, unsigned range, uint64_t base, uint64_t size) {
@@ -168,13 +212,20 @@ void mmio_write(struct machine *m, uint64_t pa, unsigned size, uint64_t val) {
         window_write(target(m, pa, true), pa, size, val);
 }
 
+/* What a device's access reaches: the map as it is outside SMM, whatever CPU runs, its A20 gate and its local APIC. */
+static uint8_t *dma_ptr(struct machine *m, uint64_t pa, bool write) {
+    if (pa - m->plain_base < m->plain_size) return m->ram + pa;
+    const struct mem_stretch *s = memmap_find(m->map, pa);
+    return s->direct[0] && (!write || s->direct_written[0]) ? s->direct[0] + (pa - s->base) : NULL;
+}
+
 /* [pa, pa+size) as RAM, page by page; `op` 0 checks only, 1 reads, 2 writes */
 enum copy { COPY_CHECK, COPY_READ, COPY_WRITE };
 static bool copy_pages(struct machine *m, uint64_t pa, void *buf, size_t size, enum copy op) {
     for (size_t done = 0; done < size;) {
         size_t n = PAGE_SIZE - ((pa + done) & 0xFFF);
         if (n > size - done) n = size - done;
-        uint8_t *p = ram_ptr(m, pa + done, op == COPY_WRITE);
+        uint8_t *p = dma_ptr(m, pa + done, op == COPY_WRITE);
         if (!p || pa + done < pa) return false;
         if (op == COPY_READ) memcpy((char *)buf + done, p, n);
         if (op == COPY_WRITE) {

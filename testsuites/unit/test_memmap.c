@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "sim/machine/load.h"
+
 #define ROM   0x1F0000ull
 #define VIDEO 0x1A0000ull
 
@@ -89,9 +91,31 @@ static void test_memmap_smm_sees_windows_of_its_own(void **state) {
     assert_int_equal(mmio_read(m, VIDEO + 3, 2), 0x1103);
     m->cpu[0]->intr.smm = true;
     assert_ptr_equal(ram_ptr(m, VIDEO, true), m->ram + VIDEO);
+    assert_false(machine_write(m, VIDEO, "x", 1)); /* devices see what there is outside */
     m->cpu[0]->intr.smm = false;
     assert_null(ram_ptr(m, VIDEO, true));
     m->running = NULL;
+}
+
+/* A window that hides decoded code, then shows it again: neither time may the old code run. */
+static void test_memmap_code_is_forgotten_with_its_window(void **state) {
+    struct machine *m = *state;
+    static const uint8_t one[] = {0xB0, 1, 0xE6, 0xF4}, two[] = {0xB0, 2, 0xE6, 0xF4}; /* exit port */
+    uint8_t *other = machine_alloc_memory(m, 0x1000);
+    assert_non_null(other);
+    memcpy(other, two, sizeof two);
+    assert_true(machine_write(m, 0x8000, one, sizeof one));
+    struct mem_window w = {.base = 0x8000, .size = 0x1000, .takes = MEM_TAKES_ALL, .host = other, .range = 5};
+    static const int expected[] = {1, 2, 1, 2};
+    for (unsigned n = 0; n < 4; n++) {
+        boot_real(m->cpu[0], 0x8000, 0x7000);
+        assert_int_equal(machine_run(m), STOP_EXIT_PORT);
+        assert_int_equal(m->exit_status, expected[n]);
+        if (n & 1)
+            machine_unmap(m, NULL, 5);
+        else
+            machine_map(m, &w);
+    }
 }
 
 static void test_memmap_plain_range_lies_beside_windows(void **state) {
@@ -143,6 +167,7 @@ int main(void) {
         TEST(test_memmap_rom_is_read_directly_and_written_through_its_device),
         TEST(test_memmap_reads_and_writes_of_one_address_end_in_different_windows),
         TEST(test_memmap_smm_sees_windows_of_its_own),
+        TEST(test_memmap_code_is_forgotten_with_its_window),
         TEST(test_memmap_plain_range_lies_beside_windows),
         TEST(test_memmap_pool_ends_and_window_that_wraps_is_refused),
         TEST(test_ports_unmapped_give_back_what_lies_beneath),
