@@ -1,12 +1,14 @@
-/* The little of a PC's firmware that a boot loader's images count on: a data area that says where conventional memory
- * ends, and an interrupt vector table whose services return. A service that a handler stands for answers as the BIOS of
- * a machine without that device does: carry set and AH = 86H ("function not supported"), or an empty answer. Entry
- * addresses are the traditional ones. Flat images own all of memory; only multiboot images get this. */
+/* The little of a PC's firmware that a boot loader's images count on: a data area that says where the serial ports are
+ * and where conventional memory ends, and an interrupt vector table whose services return. A service that a handler
+ * stands for answers as the BIOS of a machine without that device does: carry set and AH = 86H ("function not
+ * supported"), or an empty answer. Entry addresses are the traditional ones. Flat images own all of memory; only
+ * multiboot images get this. */
 #include "sim/machine/load.h"
 #include "sim/machine/smbios.h"
 
 #define ROM_SEGMENT 0xF000u
 #define DUMMY_IRET  0xFF53u
+#define EQUIPMENT   0x0422 /* a floating-point unit, 80 by 25 text in colour, two serial ports */
 
 struct service {
     uint8_t vector;
@@ -17,19 +19,21 @@ struct service {
 #define CODE(bytes) sizeof(bytes) - 1, bytes
 
 /* push bp; mov bp, sp; or word [bp+6], 1; pop bp; mov ah, 86h; iret: the flags image of the caller gets CF */
-#define UNSUPPORTED CODE("\x55\x89\xE5\x83\x4E\x06\x01\x5D\xB4\x86\xCF")
+#define UNSUPPORTED    CODE("\x55\x89\xE5\x83\x4E\x06\x01\x5D\xB4\x86\xCF")
 /* push ds; push ax; xor ax, ax; mov ds, ax; inc dword [46CH]; mov al, 20H; out 20H, al; pop ax; pop ds; iret */
-#define COUNT_TICK  CODE("\x1E\x50\x31\xC0\x8E\xD8\x66\xFF\x06\x6C\x04\xB0\x20\xE6\x20\x58\x1F\xCF")
+#define COUNT_TICK     CODE("\x1E\x50\x31\xC0\x8E\xD8\x66\xFF\x06\x6C\x04\xB0\x20\xE6\x20\x58\x1F\xCF")
 /* push bp; mov bp, sp; or word [bp+6], 40h; pop bp; iret: ZF, no key */
-#define NO_KEY      CODE("\x55\x89\xE5\x83\x4E\x06\x40\x5D\xCF")
+#define NO_KEY         CODE("\x55\x89\xE5\x83\x4E\x06\x40\x5D\xCF")
+/* mov ax, 422H; iret: EQUIPMENT */
+#define EQUIPMENT_LIST CODE("\xB8\x22\x04\xCF")
 /* mov ax, 639; iret: KiB of conventional memory */
-#define MEMORY_SIZE CODE("\xB8\x7F\x02\xCF")
+#define MEMORY_SIZE    CODE("\xB8\x7F\x02\xCF")
 _Static_assert(CONVENTIONAL_END >> 10 == 0x27F, "what MEMORY_SIZE says");
 
 static const struct service services[] = {
     {0x08, 0xFEA5, COUNT_TICK              }, /* timer */
     {0x10, 0xF065, CODE("\xCF")            }, /* video: nothing happens */
-    {0x11, 0xF84D, CODE("\xB8\x00\x00\xCF")}, /* equipment list: mov ax, 0 */
+    {0x11, 0xF84D, EQUIPMENT_LIST          },
     {0x12, 0xF841, MEMORY_SIZE             },
     {0x13, 0xE3FE, UNSUPPORTED             }, /* disks */
     {0x14, 0xE739, CODE("\xB8\x00\x80\xCF")}, /* serial: time-out */
@@ -70,7 +74,10 @@ bool firmware_install(struct machine *m) {
         put(m, 4 * s->vector, ROM_SEGMENT << 16 | s->entry, 4);
         machine_write(m, (ROM_SEGMENT << 4) + s->entry, s->code, s->length);
     }
-    put(m, 0x40E, CONVENTIONAL_END >> 4, 2);  /* segment of the extended data area */
+    put(m, 0x400, 0x3F8, 2); /* where the serial ports are */
+    put(m, 0x402, 0x2F8, 2);
+    put(m, 0x40E, CONVENTIONAL_END >> 4, 2); /* segment of the extended data area */
+    put(m, 0x410, EQUIPMENT, 2);
     put(m, 0x413, CONVENTIONAL_END >> 10, 2); /* KiB of conventional memory */
     put(m, 0x449, 3, 1);                      /* video mode: 80 by 25 text */
     put(m, 0x44A, 80, 2);

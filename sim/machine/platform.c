@@ -13,6 +13,10 @@
 #define SMRAM_SHUT (SMRAM_SEGMENT | SMRAM_ENABLE)
 #define SCI_IRQ    9
 
+/* ICH9 data sheet, "LPC_I/O_DEC" and "LPC_EN": COM A at 3F8H, COM B at 2F8H, keyboard controller */
+#define LPC_COM_RANGES 0x0010u
+#define LPC_DECODED    0x0403u
+
 static const struct config_write pc_setup[] = {
     {PCI_DEVFN(0, 0), 0x59,               1, 0x30             },
     {PCI_DEVFN(0, 0), 0x5A,               2, PAM_OPEN & 0xFFFF},
@@ -40,6 +44,8 @@ static const struct config_write q35_setup[] = {
     {PCI_DEVFN(31, 0), 0x4C, 1, 0x10             }, /* GPIO on */
     {PCI_DEVFN(31, 0), 0x60, 4, PIRQ_ROUTE       },
     {PCI_DEVFN(31, 0), 0x68, 4, PIRQ_ROUTE       },
+    {PCI_DEVFN(31, 0), 0x80, 2, LPC_COM_RANGES   },
+    {PCI_DEVFN(31, 0), 0x82, 2, LPC_DECODED      },
     {PCI_DEVFN(31, 0), 0xF0, 4, RCBA_BASE | 1    },
 };
 

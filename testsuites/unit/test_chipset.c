@@ -42,6 +42,14 @@ static void test_chipset_q35_functions_identify_themselves(void **state) {
     assert_int_equal(get(m, HOST, 0xB0, 2), TEST_MEMORY >> 20 << 4); /* TOLUD */
 }
 
+static void test_chipset_q35_setup_decodes_the_serial_ports(void **state) {
+    struct machine *m = *state;
+    assert_int_equal(get(m, LPC, 0x80, 4), 0);
+    platform_setup(m);
+    assert_int_equal(get(m, LPC, 0x80, 2), 0x10); /* LPC_I/O_DEC: COM A 3F8H, COM B 2F8H */
+    assert_int_equal(get(m, LPC, 0x82, 2) & 3, 3);
+}
+
 static void test_pam_segment_reads_and_writes_follow_its_attributes(void **state) {
     struct machine *m = *state;
     m->ram[SEG_C] = 0x5A;
@@ -448,6 +456,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_chipset_functions_identify_themselves),
         TEST_Q35(test_chipset_q35_functions_identify_themselves),
+        TEST_Q35(test_chipset_q35_setup_decodes_the_serial_ports),
         TEST(test_pam_segment_reads_and_writes_follow_its_attributes),
         TEST_Q35(test_pam_of_q35_has_registers_90_to_96),
         TEST_BOTH(test_smram_is_seen_in_smm_or_when_open_until_locked),

@@ -82,6 +82,18 @@ static void test_multiboot1_information_describes_memory(void **state) {
     assert_int_equal(available, (15u << 20) + 0x9FC00);
 }
 
+static void test_multiboot1_bios_data_area_names_the_serial_ports(void **state) {
+    struct machine *m = *state;
+    struct image im;
+    make_elf32(&im);
+    assert_true(load(m, &im));
+    assert_int_equal(word_at(m, 0x400), 0x02F803F8);
+    assert_int_equal(word_at(m, 0x410) >> 9 & 7, 2);
+    assert_int_equal(word_at(m, 0x11 * 4), 0xF000F84D);
+    assert_int_equal(byte_at(m, 0xFF84D), 0xB8); /* INT 11H: mov ax, the same */
+    assert_int_equal(word_at(m, 0xFF84E) & 0xFFFF, word_at(m, 0x410) & 0xFFFF);
+}
+
 static void test_multiboot1_command_line_begins_with_the_image(void **state) {
     struct machine *m = *state;
     struct image im;
@@ -506,6 +518,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_multiboot1_entry_state_is_the_specified_one),
         TEST(test_multiboot1_information_describes_memory),
+        TEST(test_multiboot1_bios_data_area_names_the_serial_ports),
         TEST(test_multiboot1_command_line_begins_with_the_image),
         TEST(test_multiboot1_modules_are_page_aligned_with_their_text),
         TEST(test_multiboot1_elf64_starts_at_its_physical_entry),
