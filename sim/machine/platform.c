@@ -5,7 +5,7 @@
 
 #define PM_BASE    0x600u
 #define SMBUS_BASE 0xB100u
-#define GPIO_BASE  0x500u
+#define GPIO_BASE  0x480u
 #define RCBA_BASE  0xFED1C000u
 #define Q35_ECAM   0xB0000000u
 #define PIRQ_ROUTE 0x0B0B0A0Au /* IRQ 10 and 11 */
