@@ -28,6 +28,9 @@ enum {
     REG_D,
     CENTURY = 0x32
 };
+/* What firmware for simulated PCs reads: devices to boot from, the first in the low half. */
+enum { BOOT_FLAGS = 0x38, BOOT_ORDER = 0x3D };
+enum { BOOT_NO_FLOPPY_CHECK = 1, BOOT_DISK = 2, BOOT_CDROM = 3 };
 #define A_UIP    0x80
 #define A_RATE   0x0F
 #define B_SET    0x80
@@ -248,7 +251,7 @@ static void fill_memory_size(struct rtc *r) {
     };
     for (unsigned i = 0; i < sizeof fields / sizeof fields[0]; i++)
         for (unsigned b = 0; b < fields[i].bytes; b++) r->ram[fields[i].reg + b] = (uint8_t)(fields[i].value >> 8 * b);
-    r->ram[0x14] = model_has(m->model, FEAT_FPU) ? 0x02 : 0; /* equipment: coprocessor; no mouse or display */
+    r->ram[0x14] = 0x04 | (model_has(m->model, FEAT_FPU) ? 0x02 : 0); /* equipment: mouse, coprocessor, VGA */
 }
 
 static void rtc_reset(struct device *d) {
@@ -268,6 +271,8 @@ struct device *rtc_create(struct machine *m, int64_t start) {
     struct rtc *r = device_alloc(m, sizeof *r, &rtc_ops);
     if (!r) return NULL;
     r->base = start;
+    r->ram[BOOT_ORDER] = BOOT_DISK | BOOT_CDROM << 4;
+    r->ram[BOOT_FLAGS] = BOOT_NO_FLOPPY_CHECK;
     timer_init(&r->timer, timer_expired, r);
     machine_map_ports(m, &r->dev, 0, 0x70, 2);
     return &r->dev;

@@ -264,7 +264,10 @@ static void test_rtc_memory_size_bytes(void **state) {
     assert_int_equal(cmos(m, 0x15) | cmos(m, 0x16) << 8, 640);
     assert_int_equal(cmos(m, 0x17) | cmos(m, 0x18) << 8, 15 * 1024);
     assert_int_equal(cmos(m, 0x34) | cmos(m, 0x35) << 8, 0);
-    assert_int_equal(cmos(m, 0x14), 2); /* a coprocessor, no mouse */
+    assert_int_equal(cmos(m, 0x14), 6);    /* a coprocessor and a mouse */
+    assert_int_equal(cmos(m, 0x3D), 0x32); /* a disk, then a CD-ROM */
+    assert_int_equal(cmos(m, 0x38), 1);
+    assert_int_equal(cmos(m, 0x5F), 0); /* processors but one */
 }
 
 /* ---- ACPI ---- */
