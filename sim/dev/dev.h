@@ -14,7 +14,8 @@ struct device *debugcon_create(struct machine *m, const struct sink_config *out,
 struct device *exitport_create(struct machine *m);
 struct device *pic_create(struct machine *m);
 struct device *pit_create(struct machine *m);
-struct device *rtc_create(struct machine *m, int64_t start);
+/* The clock, and the order in which firmware tries the drives */
+struct device *rtc_create(struct machine *m, int64_t start, bool cdrom_first);
 struct device *ioapic_create(struct machine *m);
 struct device *kbc_create(struct machine *m);
 struct device *pciconf_create(struct machine *m);

@@ -267,11 +267,11 @@ static void rtc_reset(struct device *d) {
 
 static const struct device_ops rtc_ops = {.name = "RTC", .reset = rtc_reset, .read = rtc_read, .write = rtc_write};
 
-struct device *rtc_create(struct machine *m, int64_t start) {
+struct device *rtc_create(struct machine *m, int64_t start, bool cdrom_first) {
     struct rtc *r = device_alloc(m, sizeof *r, &rtc_ops);
     if (!r) return NULL;
     r->base = start;
-    r->ram[BOOT_ORDER] = BOOT_DISK | BOOT_CDROM << 4;
+    r->ram[BOOT_ORDER] = cdrom_first ? BOOT_CDROM | BOOT_DISK << 4 : BOOT_DISK | BOOT_CDROM << 4;
     r->ram[BOOT_FLAGS] = BOOT_NO_FLOPPY_CHECK;
     timer_init(&r->timer, timer_expired, r);
     machine_map_ports(m, &r->dev, 0, 0x70, 2);

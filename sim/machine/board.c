@@ -9,6 +9,7 @@
 #include "sim/dev/pci.h"
 #include "sim/dev/vga.h"
 #include "sim/dev/virtio_devices.h"
+#include "sim/hvsim.h"
 #include "sim/machine/internal.h"
 
 /* Devices of the PCI bus that are there on request, in this order */
@@ -32,8 +33,8 @@ bool board_create(struct machine *m, const struct machine_config *c, char *err, 
     m->kbc = kbc_create(m);
     m->ferr = ferr_create(m);
     bool chipset = m->kind == MACHINE_Q35 ? q35_create(m) && ich9_create(m) : i440fx_create(m) && piix_create(m);
-    bool rest = pit_create(m) && hpet_create(m) && rtc_create(m, c->rtc_start) && pciconf_create(m) &&
-                port80_create(m) && exitport_create(m);
+    bool rest = pit_create(m) && hpet_create(m) && rtc_create(m, c->rtc_start, c->drive_count && c->drives[0].cdrom) &&
+                pciconf_create(m) && port80_create(m) && exitport_create(m);
     if (c->test_device && !(testdev_create(m) && pcitestdev_create(m))) return false;
     if (!m->pic || !m->ioapic || !m->kbc || !m->ferr || !chipset || !rest) return false;
     if (c->vga && !(m->vga = vga_create(m))) return false;

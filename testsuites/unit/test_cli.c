@@ -329,6 +329,8 @@ static void test_cli_disk_image_is_started_by_seabios(void **state) {
     static uint8_t empty[1 << 20];
     write_image("empty.img", empty, sizeof empty);
     check("run --drive empty.img --firmware seabios --no-reboot", 6, "| No bootable device.");
+    /* the first drive is the first to be tried: a CD-ROM that nothing starts from leads on to the disk */
+    check("run --cdrom empty.img --drive disk.img --max-instructions 500000000 --no-reboot", 11, "");
     check("run disk.img --firmware nosuch", 2, "nosuch: cannot open it");
 }
 
