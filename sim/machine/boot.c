@@ -1,4 +1,6 @@
 /* The state in which an image starts, after a reset: what firmware and the boot loader leave behind. */
+#include "sim/arch/vmx.h"
+#include "sim/core/system.h"
 #include "sim/dev/chipset.h"
 #include "sim/machine/internal.h"
 #include "sim/machine/load.h"
@@ -29,9 +31,17 @@ static void firmware_mtrrs(struct cpu *cpu) {
     cpu->msr.mtrr_def_type = MTRR_ENABLE | MTRR_FIXED | TYPE_WB;
 }
 
+/* SDM 3, "Enabling and Entering VMX Operation": VMXON is allowed, and the choice locked */
+static void firmware_vmx(struct cpu *cpu) {
+    if (cpu_has(cpu, FEAT_VMX)) cpu->msr.feature_control = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE;
+}
+
 void boot_firmware_state(struct machine *m) {
     platform_setup(m);
-    for (unsigned i = 0; i < m->cpu_count; i++) firmware_mtrrs(m->cpu[i]);
+    for (unsigned i = 0; i < m->cpu_count; i++) {
+        firmware_mtrrs(m->cpu[i]);
+        firmware_vmx(m->cpu[i]);
+    }
     lapic_set_virtual_wire(m->cpu[0]);
 }
 

@@ -6,6 +6,7 @@
 #include "sim/arch/msr.h"
 #include "sim/dev/lapic.h"
 #include "sim/hvsim.h"
+#include "sim/machine/load.h"
 
 static struct cpuid_regs leaf(struct cpu *cpu, uint32_t n, uint32_t sub) {
     struct cpuid_regs r;
@@ -242,6 +243,21 @@ static void test_stibp_alone_is_ignored_with_spec_ctrl(void **state) {
     machine_destroy(m);
 }
 
+static void test_firmware_state_allows_and_locks_vmxon(void **state) {
+    (void)state;
+    struct machine *m = fixture_machine_of("max-intel", 2, 1);
+    boot_firmware_state(m);
+    for (unsigned n = 0; n < 2; n++) {
+        assert_int_equal(rd(m->cpu[n], MSR_FEATURE_CONTROL), 5);
+        assert_false(msr_write(m->cpu[n], MSR_FEATURE_CONTROL, 0));
+    }
+    machine_destroy(m);
+    m = fixture_machine_of("max-amd", 1, 1);
+    boot_firmware_state(m);
+    assert_false(exists(m->cpu[0], MSR_FEATURE_CONTROL));
+    machine_destroy(m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_topology_of_64_intel_processors_one_package),
@@ -255,6 +271,7 @@ int main(void) {
         cmocka_unit_test(test_microcode_revision_by_the_manuals_procedure),
         cmocka_unit_test(test_speculation_control_exists_with_its_features),
         cmocka_unit_test(test_stibp_alone_is_ignored_with_spec_ctrl),
+        cmocka_unit_test(test_firmware_state_allows_and_locks_vmxon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
