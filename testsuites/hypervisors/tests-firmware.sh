@@ -11,8 +11,8 @@ on_peer() { # NAME: are these tests asked of another simulator?
 
 # An image that starts as a CD-ROM and as a disk: GRUB with a menu on screen and serial port, whose entry is our demonstration
 grub_image() {
-    if [ ! -s "$build/grub.iso" ]; then
-        ${MAKE:-make} -s --no-print-directory demo-image >&2 || return 1
+    ${MAKE:-make} -s --no-print-directory demo-image >&2 || return 1
+    if [ ! -s "$build/grub.iso" ] || [ "$build/../examples/demo/demo.elf" -nt "$build/grub.iso" ]; then
         mkdir -p "$work/iso/boot/grub"
         cp "$build/../examples/demo/demo.elf" "$work/iso/boot/"
         cat >"$work/iso/boot/grub/grub.cfg" <<END
