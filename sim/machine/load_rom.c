@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sim/arch/vmx.h"
+#include "sim/core/model.h"
 #include "sim/dev/dev.h"
 #include "sim/dev/fwcfg.h"
 #include "sim/dev/vga.h"
@@ -102,6 +104,14 @@ static bool tell_memory(struct machine *m) {
     return fwcfg_add_file(m->fwcfg, "etc/e820", e, e[1].size ? sizeof e : sizeof e[0]);
 }
 
+/* IA32_FEATURE_CONTROL, as firmware is to set it on every processor: VMXON allowed, and locked */
+static bool tell_feature_control(struct machine *m) {
+    uint8_t val[8];
+    if (!model_has(m->model, FEAT_VMX)) return true;
+    put_le(val, FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE, sizeof val);
+    return fwcfg_add_file(m->fwcfg, "etc/msr_feature_control", val, sizeof val);
+}
+
 static bool tell_blob(struct machine *m, enum fwcfg_key size_key, enum fwcfg_key data_key, const void *data,
                       size_t size) {
     return fwcfg_add_number(m->fwcfg, size_key, size, 4) && fwcfg_add(m->fwcfg, data_key, data, size);
@@ -178,7 +188,8 @@ bool rom_load(struct loader *l) {
     if (!check_request(l, name, fw)) return false;
     if (!read_firmware(l, fw ? fw->code : name, fw ? fw->package : NULL, ROM_MAX, &code)) return false;
     bool ok = place_rom(l, &code) && place_vga_bios(l) && place_variables(l, fw, ROM_END - code.size);
-    if (ok && !(tell_memory(l->m) && acpi_tell_firmware(l->m) && smbios_tell_firmware(l->m)))
+    if (ok &&
+        !(tell_memory(l->m) && tell_feature_control(l->m) && acpi_tell_firmware(l->m) && smbios_tell_firmware(l->m)))
         ok = load_fail(l, code.path, "out of memory");
     file_free(&code);
     return ok && (!l->image.data || tell_kernel(l));

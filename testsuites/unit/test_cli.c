@@ -334,6 +334,15 @@ static void test_cli_disk_image_is_started_by_seabios(void **state) {
     check("run disk.img --firmware nosuch", 2, "nosuch: cannot open it");
 }
 
+/* IA32_FEATURE_CONTROL, as a boot sector finds it: VMXON is allowed, and the register locked. */
+static void test_cli_firmware_allows_vmxon(void **state) {
+    static uint8_t disk[1 << 20] = {0x66, 0xB9, 0x3A, 0, 0, 0, 0x0F, 0x32, 0xE6, 0xF4}; /* RDMSR, AL to the exit port */
+    (void)state;
+    disk[510] = 0x55, disk[511] = 0xAA;
+    write_image("msr.img", disk, sizeof disk);
+    check("run msr.img --max-instructions 500000000", 11, "");
+}
+
 /* The least PE32+ application: headers, and one section that is the rest of the file. */
 static void make_efi_application(uint8_t pe[1024]) {
     // clang-format off
@@ -389,6 +398,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_cli_vmx_failure_is_told),
         cmocka_unit_test(test_cli_drives_are_opened_or_told),
         cmocka_unit_test(test_cli_disk_image_is_started_by_seabios),
+        cmocka_unit_test(test_cli_firmware_allows_vmxon),
         cmocka_unit_test(test_cli_efi_application_is_started_by_ovmf),
     };
     char here[4096], *slash;
