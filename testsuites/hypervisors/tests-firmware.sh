@@ -67,17 +67,17 @@ test_ovmf() { # NAME . MACHINE VENDOR
     [ $good -eq 0 ] || tap_run "$1"
 }
 
-# All tests of memtest86+ but the last, which waits for minutes for bits to fade. The keys come by the serial port: one that is lost
-# when the port is set up, configuration, test selection, remove one, number 10, back, back, start.
+# A whole pass of memtest86+. Its last test waits 80 seconds for bits to fade, twice: most of the instructions are that. The key that
+# comes by the serial port is lost when the port is set up.
 test_memtest() { # NAME . VENDOR
     if on_peer "$1"; then return 0; fi
     dir=$(package_dir 'memtest86+') || exit 1
-    printf 'x11210\r00\r' >"$work/keys"
-    progress "$1: $3, 1 CPU(s), 8 MiB, at most 22 thousand million instructions"
+    printf x >"$work/keys"
+    progress "$1: $3, 1 CPU(s), 8 MiB, at most 230 thousand million instructions"
     # shellcheck disable=SC2016 # the inner shell's variables
     watch "$1" "$work/$1.console" "$work/$1.out" sh -c 'in=$1 out=$2; shift 2; exec "$@" <"$in" >"$out"' sh "$work/keys" "$work/$1.console" \
         "$hvsim" run "$dir/boot/memtest86+x64.bin" --append "nobench nosm console=ttyS0,115200" --cpu "$(model "$3")" --memory 8M \
-        --max-instructions 22000000000 --serial stdio
+        --max-instructions 230000000000 --serial stdio
     progress "$1: $seconds s, status $status"
     grep -q -a 'Pass: *1 *Errors: 0 ' "$work/$1.console"
     good=$?
