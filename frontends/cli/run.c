@@ -238,19 +238,12 @@ static bool parse_timeout(const char *text, unsigned *val) {
     return true;
 }
 
-static bool parse_syntax(const char *text, bool *att) {
-    static const char *const words[] = {"intel", "att"};
+/* One of two words: is it the second? */
+static bool parse_either(const char *option, const char *text, const char *first, const char *second, bool *is_second) {
+    const char *const words[] = {first, second};
     unsigned n;
-    if (!parse_word("syntax", text, words, 2, &n)) return false;
-    *att = n == 1;
-    return true;
-}
-
-static bool parse_transcendentals(const char *text, bool *portable) {
-    static const char *const words[] = {"host", "portable"};
-    unsigned n;
-    if (!parse_word("transcendentals", text, words, 2, &n)) return false;
-    *portable = n == 1;
+    if (!parse_word(option, text, words, 2, &n)) return false;
+    *is_second = n == 1;
     return true;
 }
 
@@ -289,14 +282,6 @@ static bool add_drive(struct request *r, const char *text, bool cdrom) {
     char *own = r->drive_text[c->drive_count] = strdup(text);
     c->drives = r->drives;
     return own && cli_parse_drive(own, cdrom, &r->drives[c->drive_count++]);
-}
-
-static bool parse_virtio(const char *text, bool *modern) {
-    static const char *const words[] = {"transitional", "modern"};
-    unsigned n;
-    if (!parse_word("virtio", text, words, 2, &n)) return false;
-    *modern = n == 1;
-    return true;
 }
 
 static bool add_virtio_console(struct hvsim_config *c, const char *text) {
@@ -349,7 +334,7 @@ static bool apply(struct request *r, enum option_id id, const char *arg) {
         c->virtio_rng = true;
         return !arg || parse_number("virtio-rng", arg, UINT64_MAX, &c->virtio_rng_seed);
     case OPT_VIRTIO:
-        return parse_virtio(arg, &c->virtio_modern);
+        return parse_either("virtio", arg, "transitional", "modern", &c->virtio_modern);
     case OPT_NET:
         c->net = arg;
         return true;
@@ -379,9 +364,9 @@ static bool apply(struct request *r, enum option_id id, const char *arg) {
     case OPT_MODE:
         return parse_mode(arg, im);
     case OPT_SYNTAX:
-        return parse_syntax(arg, &c->att_syntax);
+        return parse_either("syntax", arg, "intel", "att", &c->att_syntax);
     case OPT_TRANSCENDENTALS:
-        return parse_transcendentals(arg, &c->portable_transcendentals);
+        return parse_either("transcendentals", arg, "host", "portable", &c->portable_transcendentals);
     case OPT_DISPLAY:
         return parse_display(arg, &r->display.where);
     case OPT_SCREENSHOT:

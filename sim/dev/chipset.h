@@ -79,6 +79,8 @@ struct pirq {
 };
 #define PIRQ_OFF 0x80
 void pirq_update(struct pirq *p);
+void pirq_set_input(struct pirq *p, unsigned n, bool level);
+void pirq_set_sci(struct pirq *p, bool level);
 
 /* ---- ACPI power management (acpipm.c) ---- */
 

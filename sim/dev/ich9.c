@@ -45,17 +45,11 @@ static unsigned input(unsigned device, unsigned pin) {
 }
 
 static void set_input(struct device *host, unsigned n, bool level) {
-    struct ich9 *b = (struct ich9 *)host;
-    b->pirq.level = (uint8_t)(level ? b->pirq.level | 1u << n : b->pirq.level & ~(1u << n));
-    pirq_update(&b->pirq);
+    pirq_set_input(&((struct ich9 *)host)->pirq, n, level);
 }
 static const struct pci_host_ops host_ops = {input, set_input};
 
-static void set_sci(struct device *bridge, bool level) {
-    struct ich9 *b = (struct ich9 *)bridge;
-    b->pirq.sci = level;
-    pirq_update(&b->pirq);
-}
+static void set_sci(struct device *bridge, bool level) { pirq_set_sci(&((struct ich9 *)bridge)->pirq, level); }
 
 /* ---- chipset configuration and GPIO registers ---- */
 

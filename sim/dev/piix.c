@@ -29,17 +29,11 @@ struct piix {
 static unsigned input(unsigned device, unsigned pin) { return (device + pin + PIRQ_INPUTS - 1) % PIRQ_INPUTS; }
 
 static void set_input(struct device *host, unsigned n, bool level) {
-    struct piix *b = (struct piix *)host;
-    b->pirq.level = (uint8_t)(level ? b->pirq.level | 1u << n : b->pirq.level & ~(1u << n));
-    pirq_update(&b->pirq);
+    pirq_set_input(&((struct piix *)host)->pirq, n, level);
 }
 static const struct pci_host_ops host_ops = {input, set_input};
 
-static void set_sci(struct device *bridge, bool level) {
-    struct piix *b = (struct piix *)bridge;
-    b->pirq.sci = level;
-    pirq_update(&b->pirq);
-}
+static void set_sci(struct device *bridge, bool level) { pirq_set_sci(&((struct piix *)bridge)->pirq, level); }
 
 static void isa_written(struct pci_device *p, unsigned off, unsigned size) {
     struct piix *b = (struct piix *)p;

@@ -19,3 +19,13 @@ void pirq_update(struct pirq *p) {
     for (unsigned n = 0; n < LINES; n++)
         if (changed >> n & 1) machine_share_irq(p->machine, IRQ_PIRQ, n, lines >> n & 1);
 }
+
+void pirq_set_input(struct pirq *p, unsigned n, bool level) {
+    p->level = (uint8_t)(level ? p->level | 1u << n : p->level & ~(1u << n));
+    pirq_update(p);
+}
+
+void pirq_set_sci(struct pirq *p, bool level) {
+    p->sci = level;
+    pirq_update(p);
+}
